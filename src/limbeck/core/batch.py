@@ -1,0 +1,52 @@
+"""`Batch`: what a model is asked about in one step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+Inputs = Tensor | Mapping[str, Tensor]
+"""One tensor, or tensors by name for models with several inputs; the first axis is always the batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Views of examples, with what is known about them.
+
+    Attributes:
+        ids: 64-bit example ids.
+        views: which augmented version of each example this is (0, 1, ...).
+        inputs: the *views themselves*, raw: images are NCHW in 0..255 (uint8, or float32 after a view that mixes
+            or adds noise). Each model applies its own preprocessing.
+        target: class index (multiclass), or what the task says; undefined where `target_mask` is false.
+        target_mask: true where the example is labelled; `None` means all are.
+        mask: true where a position of a sequence is real; `None` where inputs have no padding.
+        weight: weight of each row in means; zero for rows that only pad a batch; `None` means all ones.
+    """
+
+    ids: Int[Tensor, " b"]
+    views: Int[Tensor, " b"]
+    inputs: Inputs
+    target: Tensor | None = None
+    target_mask: Bool[Tensor, " b"] | None = None
+    mask: Tensor | None = None
+    weight: Float[Tensor, " b"] | None = None
+
+    def __len__(self) -> int:
+        return int(self.ids.shape[0])
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same batch on `device`; the one place where a batch is moved."""
+        moved = {field.name: _moved(getattr(self, field.name), device) for field in fields(self)}
+        return replace(self, **moved)
+
+
+def _moved(value: Inputs | None, device: torch.device | str) -> Inputs | None:
+    if value is None:
+        return None
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in value.items()}

@@ -1,0 +1,99 @@
+"""The one place that draws bars: progress on the terminal, silence elsewhere."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+class Task(Protocol):
+    """A piece of long work that says how far it is."""
+
+    def advance(self, steps: int = 1, *, values: Mapping[str, float] | None = None) -> None:
+        """Moves on; `values` (losses by name) are shown beside the bar."""
+        ...
+
+
+class Reporter(Protocol):
+    """Whoever shows progress."""
+
+    def say(self, message: str) -> None:
+        """A line that stays."""
+        ...
+
+    def task(self, name: str, total: int) -> "AbstractTask":
+        """A context manager that yields a `Task` of `total` steps."""
+        ...
+
+
+class AbstractTask(Protocol):
+    """A `Task` that is entered and left."""
+
+    def __enter__(self) -> Task:
+        """Starts showing."""
+        ...
+
+    def __exit__(self, *error: object) -> None:
+        """Stops showing."""
+        ...
+
+
+class Silent:
+    """Shows nothing: the default of the Python functions."""
+
+    def say(self, message: str) -> None:
+        """Drops the line."""
+
+    @contextmanager
+    def task(self, name: str, total: int) -> Iterator[Task]:  # noqa: ARG002 - the role's signature
+        """A task that nobody watches."""
+        yield _Unwatched()
+
+
+class _Unwatched:
+    def advance(self, steps: int = 1, *, values: Mapping[str, float] | None = None) -> None:
+        del steps, values
+
+
+class Terminal:
+    """Bars with time left and the losses by name on a terminal; plain lines where standard error is no terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self.console = Console(stderr=True, highlight=False)
+
+    def say(self, message: str) -> None:
+        """Prints the line on standard error."""
+        self.console.print(message, markup=False)
+
+    @contextmanager
+    def task(self, name: str, total: int) -> Iterator[Task]:
+        """A bar of `total` steps; without a terminal nothing is drawn, the lines of `say` tell the story."""
+        if not (self.console.is_terminal and sys.stderr.isatty()):
+            yield _Unwatched()
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[values]}"),
+        )  # fmt: skip
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            yield _Bar(progress, name, total)
+
+
+class _Bar:
+    def __init__(self, progress: "Progress", name: str, total: int) -> None:
+        self.progress = progress
+        self.handle = progress.add_task(name, total=total, values="")
+
+    def advance(self, steps: int = 1, *, values: Mapping[str, float] | None = None) -> None:
+        if values is None:
+            self.progress.advance(self.handle, steps)
+            return
+        text = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        self.progress.update(self.handle, advance=steps, values=text)

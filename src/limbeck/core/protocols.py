@@ -1,0 +1,42 @@
+"""The roles that the training loop is handed. It knows nothing about who fills them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from limbeck.core.batch import Batch
+from limbeck.core.signals import Signals
+
+
+@runtime_checkable
+class SignalSource(Protocol):
+    """Whoever speaks for the teacher: a live model, a study guide, an ensemble of either."""
+
+    def signals(self, batch: Batch) -> Signals:
+        """What the teacher says about each row; detached, float32, on the batch's device."""
+        ...
+
+
+class Evaluate(Protocol):
+    """Qualities of a model on held-out examples, by name (`val/accuracy`, `val/loss`, ...)."""
+
+    def __call__(self, model: nn.Module) -> Mapping[str, float]:
+        """Evaluates in eval mode without gradients and leaves the model as it was found."""
+        ...
+
+
+class Batches(Protocol):
+    """Training batches, addressed by step so that a run can continue anywhere."""
+
+    def from_step(self, step: int) -> Iterator[Batch]:
+        """An endless iterator whose first item is the batch of optimiser step `step` (0-based)."""
+        ...
+
+
+class Term(Protocol):
+    """One or several named, summable losses; `limbeck.objectives.Objective` is the class that fills this role."""
+
+    def __call__(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
+        """Scalars by name; their sum is what is minimised."""
+        ...

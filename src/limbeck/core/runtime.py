@@ -1,0 +1,67 @@
+"""Device, threads and seeds: resolved once, saved with the run."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+
+from limbeck.core.machine import cores
+from limbeck.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Where and how a run computes.
+
+    Attributes:
+        device: "cpu", "cuda", "cuda:1", "mps".
+        threads: intra-op threads of torch on the CPU; part of the run's identity, since sums depend on it.
+        mixed_precision: "no", "bf16" or "fp16".
+    """
+
+    device: str
+    threads: int
+    mixed_precision: str = "no"
+
+    def as_dict(self) -> dict[str, str | int]:
+        """For the resolved recipe."""
+        return asdict(self)
+
+
+def resolve(*, device: str = "auto", threads: int | None = None, mixed_precision: str = "no") -> Runtime:
+    """Fills in what the user left open.
+
+    Args:
+        device: "auto" takes CUDA, then Apple's MPS, then the CPU.
+        threads: `None` takes as many as torch would, at most the cores this process may use.
+        mixed_precision: kept as it is.
+
+    Raises:
+        InputError: the device does not exist here.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"device: {device!r} was asked for, but this machine has no CUDA device; use 'cpu' or 'auto'")
+    return Runtime(device, threads or min(torch.get_num_threads(), cores()), mixed_precision)
+
+
+@contextmanager
+def applied(runtime: Runtime) -> Iterator[torch.device]:
+    """Sets torch's thread count and channels for the time of a run, and gives them back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(runtime.threads)
+    try:
+        yield torch.device(runtime.device)
+    finally:
+        torch.set_num_threads(before)
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds Python, NumPy and torch (all devices), for initialisation and dropout; views and order have their own."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - for users' code that draws from the global state
+    torch.manual_seed(seed)

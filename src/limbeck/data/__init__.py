@@ -1,0 +1,1 @@
+"""Examples with ids, their views, and the batches that training and measuring read."""

@@ -1,0 +1,125 @@
+"""`Preprocess`: from the raw view to what one model was built for; deterministic, fingerprinted, exported with it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - torch's own convention
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessSpec:
+    """How a model wants its input: `(resize(x) * scale - mean) / std`, channel by channel.
+
+    Attributes:
+        scale: 1/255 for uint8 images; 1 for arrays.
+        mean: per channel, in the scaled range; empty: nothing is subtracted.
+        std: per channel, in the scaled range; empty: nothing is divided.
+        size: (height, width) to resize to (bilinear, antialiased), or `None` to keep the size.
+        channels: 3 repeats a grey channel, 1 averages colours (ITU-R 601); `None` keeps them.
+    """
+
+    scale: float = 1.0
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    size: tuple[int, int] | None = None
+    channels: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For bundles, records and fingerprints."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "PreprocessSpec":
+        """The inverse of `as_dict`, also after a trip through JSON."""
+        size = values["size"]
+        return cls(
+            scale=values["scale"],
+            mean=tuple(values["mean"]),
+            std=tuple(values["std"]),
+            size=None if size is None else (size[0], size[1]),
+            channels=values["channels"],
+        )
+
+
+class Preprocess(nn.Module):
+    """The spec as a module: raw `(b, c, h, w)` or `(b, ...)` of any type in, float32 out. Holds no parameters.
+
+    Example:
+        >>> images = torch.full((2, 1, 4, 4), 255, dtype=torch.uint8)
+        >>> Preprocess(PreprocessSpec(scale=1 / 255, mean=(0.5,), std=(0.5,)))(images).unique()
+        tensor([1.])
+    """
+
+    gain: Tensor | None
+    offset: Tensor | None
+
+    def __init__(self, spec: PreprocessSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        gain, offset = _affine(spec)
+        self.register_buffer("gain", gain, persistent=False)
+        self.register_buffer("offset", offset, persistent=False)
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Applies channels, size, scale and normalisation, in this order."""
+        x = raw.float()
+        if self.spec.channels is not None and x.shape[1] != self.spec.channels:
+            x = _with_channels(x, self.spec.channels)
+        if self.spec.size is not None and tuple(x.shape[-2:]) != self.spec.size:
+            x = F.interpolate(x, self.spec.size, mode="bilinear", antialias=True, align_corners=False)
+        if self.gain is None or self.offset is None:
+            return x
+        return torch.addcmul(self.offset, x, self.gain)
+
+
+def _affine(spec: PreprocessSpec) -> tuple[Tensor | None, Tensor | None]:
+    """`(x * scale - mean) / std` as one multiply-add: `x * gain + offset`."""
+    if spec.scale == 1.0 and not spec.mean and not spec.std:
+        return None, None
+    channels = max(len(spec.mean), len(spec.std), 1)
+    mean, std = spec.mean or (0.0,) * channels, spec.std or (1.0,) * channels
+    gain = torch.tensor([spec.scale / s for s in std]).view(-1, 1, 1)
+    offset = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)]).view(-1, 1, 1)
+    return gain, offset
+
+
+def _with_channels(x: Tensor, channels: int) -> Tensor:
+    if x.shape[1] == 1:
+        return x.expand(-1, channels, -1, -1)
+    luma = torch.tensor([0.299, 0.587, 0.114], device=x.device).view(1, 3, 1, 1)
+    return (x[:, :3] * luma).sum(1, keepdim=True).expand(-1, channels, -1, -1)
+
+
+class Prepared(nn.Module):
+    """A model behind its preprocessing: raw views in, the model's own output out.
+
+    The state dict is the core's alone, so that weights can be exchanged with code that knows nothing of Limbeck.
+    """
+
+    def __init__(self, core: nn.Module, preprocess: Preprocess) -> None:
+        super().__init__()
+        self.preprocess = preprocess
+        self.core = core
+
+    def forward(self, raw: Tensor) -> Any:  # noqa: ANN401 - whatever the user's module returns
+        """Raw views of shape `(b, *spec.shape)` in."""
+        return self.core(self.preprocess(raw))
+
+
+def normalisation(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Per-channel mean and standard deviation of raw uint8 images `(n, c, h, w)`, in 0..1.
+
+    A channel that never varies gets a standard deviation of 1, so that nothing is divided by zero.
+    """
+    scaled = images.double() / 255
+    mean = scaled.mean(dim=(0, 2, 3))
+    std = scaled.std(dim=(0, 2, 3), correction=0)
+    std = torch.where(std < 1e-6, torch.ones_like(std), std)
+    return _rounded(mean.tolist()), _rounded(std.tolist())
+
+
+def _rounded(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(round(value, 6) for value in values)
