@@ -1,20 +1,20 @@
 """The error tree. Every error names what came, what was expected, and the mend.
 
-    LimbeckError                     exit code 1: the run failed, and the same command resumes it
-    ├── InputError (ValueError)      exit code 2: something given to Limbeck is wrong; nothing was written
-    │   ├── RecipeError              an unknown key, a wrong type, broken YAML, settings that contradict each other
-    │   ├── DataError                missing files, unreadable images, labels out of range, shapes that do not match
-    │   ├── ModelError               a teacher or student that cannot be built, or gives the wrong output shape
-    │   ├── BundleError              a folder or file that is not a finished student, or was changed since
-    │   ├── RunFolderError           the run folder belongs to another recipe
-    │   ├── TrustError               loading it could execute code, and `--trust-code` was not given
-    │   └── MissingDependencyError   an optional package is absent; the message is the line that installs it
-    └── RunError
-        ├── NonFiniteError           NaN or infinity in the loss; the batch was saved
-        ├── TeacherQualityError      the teacher is below the recipe's `min_quality`
-        ├── StorageError             the disk is full or the folder cannot be written
-        ├── ExportError              an export failed, or does not agree with the student it came from
-        └── Interrupted              exit code 130: SIGINT or SIGTERM; all progress was saved
+LimbeckError                     exit code 1: the run failed, and the same command resumes it
+├── InputError (ValueError)      exit code 2: something given to Limbeck is wrong; nothing was written
+│   ├── RecipeError              an unknown key, a wrong type, broken YAML, settings that contradict each other
+│   ├── DataError                missing files, unreadable images, labels out of range, shapes that do not match
+│   ├── ModelError               a teacher or student that cannot be built, or gives the wrong output shape
+│   ├── BundleError              a folder or file that is not a finished student, or was changed since
+│   ├── RunFolderError           the run folder belongs to another recipe
+│   ├── TrustError               loading it could execute code, and `--trust-code` was not given
+│   └── MissingDependencyError   an optional package is absent; the message is the line that installs it
+└── RunError
+    ├── NonFiniteError           NaN or infinity in the loss; the batch was saved
+    ├── TeacherQualityError      the teacher is below the recipe's `min_quality`
+    ├── StorageError             the disk is full or the folder cannot be written
+    ├── ExportError              an export failed, or does not agree with the student it came from
+    └── Interrupted              exit code 130: SIGINT or SIGTERM; all progress was saved
 """
 
 from typing import ClassVar

@@ -17,7 +17,9 @@ SCHEMA_VERSION = 1
 Role = Literal["teacher", "student", "baseline", "teacher-labels"]
 """teacher; student = taught by soft targets; baseline = no teacher; teacher-labels = the teacher's hard labels."""
 
-Outcome = Literal["beats", "beats-by-less-than-matters", "no-gain", "worse", "worse-by-less-than-matters", "inconclusive"]
+Outcome = Literal[
+    "beats", "beats-by-less-than-matters", "no-gain", "worse", "worse-by-less-than-matters", "inconclusive"
+]
 
 
 class _Frozen(BaseModel):
@@ -51,8 +53,12 @@ class Fidelity(_Frozen):
 
     agreement: Estimate | None = Field(default=None, description="share of examples with the same top label, 0..1")
     kl: Estimate | None = Field(default=None, description="KL(teacher || student) at T=1, nats")
-    agreement_ceiling: float | None = Field(default=None, description="agreement between two seeds of this student, 0..1")
-    agreement_on_teacher_errors: float | None = Field(default=None, description="share of the teacher's errors repeated, 0..1")
+    agreement_ceiling: float | None = Field(
+        default=None, description="agreement between two seeds of this student, 0..1"
+    )
+    agreement_on_teacher_errors: float | None = Field(
+        default=None, description="share of the teacher's errors repeated, 0..1"
+    )
 
 
 class Bin(_Frozen):

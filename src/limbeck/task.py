@@ -35,12 +35,25 @@ class Metric:
 class Task(Protocol):
     """One kind of answer. Scores are *per example*, so that means, intervals and paired tests are all one code."""
 
-    name: str
-    metric: Metric
-    objectives: frozenset[str]
-    """Names of the objectives (recipe names) that are defined for this task."""
-    calibrated: bool
-    """Whether outputs are probabilities, so that calibration can be measured."""
+    @property
+    def name(self) -> str:
+        """Its name in recipes."""
+        ...
+
+    @property
+    def metric(self) -> Metric:
+        """The primary metric: a key of `scores`."""
+        ...
+
+    @property
+    def objectives(self) -> frozenset[str]:
+        """Names of the objectives (recipe names) that are defined for this task."""
+        ...
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether outputs are probabilities, so that calibration can be measured."""
+        ...
 
     def outputs(self, classes: Sequence[str]) -> int:
         """Width of a model's last axis."""

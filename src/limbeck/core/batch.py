@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -40,7 +40,7 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Self:
         """The same batch on `device`; the one place where a batch is moved."""
-        moved = {field.name: _moved(getattr(self, field.name), device) for field in fields(self)}
+        moved: dict[str, Any] = {field.name: _moved(getattr(self, field.name), device) for field in fields(self)}
         return replace(self, **moved)
 
 

@@ -34,9 +34,15 @@ class Batches(Protocol):
         ...
 
 
-class Term(Protocol):
-    """One or several named, summable losses; `limbeck.objectives.Objective` is the class that fills this role."""
+class Objective(Protocol):
+    """What is minimised; `limbeck.objectives.WeightedSum` fills this role, and is an `nn.Module`."""
 
-    def __call__(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
-        """Scalars by name; their sum is what is minimised."""
+    def needs_teacher(self, progress: float) -> bool:
+        """Whether the teacher must be asked at this share of training (0..1)."""
+        ...
+
+    def __call__(
+        self, student: Signals, teacher: Signals | None, batch: Batch, progress: float = 0.0
+    ) -> Mapping[str, Tensor]:
+        """Weighted scalars by name; their sum is the loss."""
         ...

@@ -1,0 +1,39 @@
+"""`module:function` names: code from outside, loaded only with `--trust-code`."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from limbeck.errors import ModelError, TrustError
+
+
+def load_object(name: str, *, trust_code: bool, what: str, folder: Path | None = None) -> Any:  # noqa: ANN401
+    """The object behind `package.module:name`.
+
+    Args:
+        name: dotted module, a colon, and the attribute.
+        trust_code: whether the user allowed foreign code to run.
+        what: where the name stands, for messages: "teacher.from".
+        folder: searched for the module first (the recipe's folder).
+
+    Returns:
+        Whatever stands there.
+
+    Raises:
+        TrustError: `trust_code` is false.
+        ModelError: the module cannot be imported, or has no such attribute.
+    """
+    if not trust_code:
+        raise TrustError(f"{what}: {name!r} runs code of yours; if you trust it, add --trust-code (trust_code=True)")
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        raise ModelError(f"{what}: {name!r} is not of the form module:function")
+    if folder is not None and str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    try:
+        return getattr(import_module(module), attribute)
+    except ImportError as error:
+        raise ModelError(f"{what}: cannot import {module!r}: {error}") from error
+    except AttributeError as error:
+        raise ModelError(f"{what}: {module!r} has no {attribute!r}") from error

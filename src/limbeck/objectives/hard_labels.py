@@ -1,0 +1,85 @@
+"""Hard labels: cross-entropy against the data's own labels, with optional label smoothing (Szegedy et al. 2016)."""
+
+from collections.abc import Mapping
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from limbeck.core.batch import Batch
+from limbeck.core.signals import Signals
+from limbeck.errors import ModelError, RecipeError
+from limbeck.objectives.card import MethodCard
+from limbeck.objectives.objective import Needs, Objective
+from limbeck.objectives.reduce import full_precision, weighted_mean
+
+CARD = MethodCard(
+    name="hard-labels",
+    summary="Plain cross-entropy against the data's own labels; unlabelled rows are left out.",
+    needs="labels; multiclass",
+    cost="one softmax",
+    helps="where true labels are many and the teacher errs",
+    hurts="where labels are noisy or few and the student can memorise them",
+    paper="label smoothing: Szegedy et al. 2016, arXiv 1512.00567",
+    suggested="weight 0 to 0.5 beside soft targets; label_smoothing 0 to 0.2",
+)
+
+
+def cross_entropy_rows(
+    logits: Float[Tensor, "b classes"], target: Int[Tensor, " b"], label_smoothing: float = 0.0
+) -> Float[Tensor, " b"]:
+    """Cross-entropy of each row in nats against `(1 - s) onehot(target) + s / classes`.
+
+    Args:
+        logits: scores before the softmax.
+        target: class indices, 0 <= target < classes.
+        label_smoothing: s, 0 <= s < 1; 0 is plain cross-entropy.
+
+    Example:
+        >>> import torch
+        >>> cross_entropy_rows(torch.zeros(1, 4), torch.tensor([2]))
+        tensor([1.3863])
+    """
+    return F.cross_entropy(full_precision(logits), target, reduction="none", label_smoothing=label_smoothing)
+
+
+class HardLabels(Objective):
+    """Cross-entropy against the data's labels, mean over the weight of the *labelled* rows (0 where there are none).
+
+    Args:
+        label_smoothing: share of the target spread evenly over all classes, 0 <= s < 1.
+
+    Raises:
+        RecipeError: `label_smoothing` is out of range.
+
+    Example:
+        >>> import torch
+        >>> HardLabels()(torch.zeros(1, 4), torch.tensor([2]))
+        tensor(1.3863)
+    """
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= label_smoothing < 1:
+            raise RecipeError(f"label_smoothing: {label_smoothing} is not in [0, 1)")
+        self.label_smoothing = label_smoothing
+
+    def needs(self) -> Needs:
+        """Labels, and no teacher."""
+        return Needs(teacher=False, labels=True)
+
+    def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
+        """`{"hard-labels": scalar}`; the teacher is not listened to."""
+        del teacher
+        if student.logits is None or batch.target is None:
+            raise ModelError("hard-labels needs logits and a labelled batch; leave it out for unlabelled data")
+        rows = cross_entropy_rows(student.logits, batch.target, self.label_smoothing)
+        return {"hard-labels": weighted_mean(rows, batch.weight, batch.target_mask)}
+
+    def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The scalar for logits of shape `(b, classes)` and class indices of shape `(b,)`."""
+        return weighted_mean(cross_entropy_rows(student, other, self.label_smoothing), weight)
+
+    def extra_repr(self) -> str:
+        """Arguments that differ from the default."""
+        return f"label_smoothing={self.label_smoothing:g}" if self.label_smoothing else ""

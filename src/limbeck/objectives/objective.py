@@ -1,0 +1,90 @@
+"""`Objective`: the role every method fills, and the arithmetic that lets methods add up."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
+
+from torch import Tensor, nn
+
+from limbeck.core.batch import Batch
+from limbeck.core.signals import Signals
+
+if TYPE_CHECKING:
+    from limbeck.objectives.schedule import Schedule
+    from limbeck.objectives.weighted import WeightedSum
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What an objective must be handed.
+
+    Attributes:
+        teacher: whether it listens to a teacher at all.
+        labels: whether it learns from the data's own labels.
+        student_taps: paths of student activations it reads.
+        teacher_taps: paths of teacher activations it reads.
+    """
+
+    teacher: bool = True
+    labels: bool = False
+    student_taps: tuple[str, ...] = ()
+    teacher_taps: tuple[str, ...] = ()
+
+
+class Objective(nn.Module, ABC):
+    """One thing to imitate. `forward` gives unweighted scalars by term name; weights belong to `WeightedSum`.
+
+    Attributes:
+        couples_batch: whether the value depends on which examples share a batch (then it changes with the split).
+    """
+
+    couples_batch: bool = False
+
+    @abstractmethod
+    def needs(self) -> Needs:
+        """Names the taps and signals it reads."""
+
+    def build(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Makes bridges and memories once the shapes of all tapped activations are known; most need nothing."""
+        del shapes
+
+    @overload
+    def forward(self, student: Tensor, teacher: Tensor, batch: None = None) -> Tensor: ...
+
+    @overload
+    def forward(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]: ...
+
+    def forward(
+        self, student: Signals | Tensor, teacher: Signals | Tensor | None, batch: Batch | None = None
+    ) -> Mapping[str, Tensor] | Tensor:
+        """On signals: unweighted scalars by term name. Output objectives also take two plain tensors: the scalar."""
+        if isinstance(student, Signals) and not isinstance(teacher, Tensor) and batch is not None:
+            return self.terms(student, teacher, batch)
+        if isinstance(student, Tensor) and isinstance(teacher, Tensor):
+            return self.on_tensors(student, teacher)
+        raise TypeError(f"{type(self).__name__} takes two tensors, or two signals and their batch")
+
+    def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The scalar for the student's output and what it is compared with; objectives on features have none."""
+        del student, other, weight
+        raise TypeError(f"{type(self).__name__} reads activations: call it on signals and their batch")
+
+    @abstractmethod
+    def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
+        """Unweighted scalars by term name."""
+
+    def __mul__(self, weight: "float | Schedule") -> "WeightedSum":
+        from limbeck.objectives.weighted import WeightedSum
+
+        return WeightedSum([(weight, self)])
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: "Objective | WeightedSum") -> "WeightedSum":
+        from limbeck.objectives.weighted import as_sum
+
+        return as_sum(self) + as_sum(other)
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({self.extra_repr()})"

@@ -1,0 +1,118 @@
+"""Weights that change over training, as pure functions of the share of training done."""
+
+from dataclasses import dataclass
+
+from limbeck.errors import RecipeError
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """The same weight throughout.
+
+    Attributes:
+        value: the weight, at least 0.
+    """
+
+    value: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_weight("value", self.value)
+
+    def at(self, progress: float) -> float:
+        """Weight at `progress` (0 at the first step, towards 1 at the last)."""
+        del progress
+        return self.value
+
+    def scaled(self, factor: float) -> "Constant":
+        """The same schedule with every weight multiplied."""
+        return Constant(self.value * factor)
+
+    def __str__(self) -> str:
+        return f"{self.value:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Decay:
+    """Falls (or rises) in a straight line from `value` at the start to `end` at the end (as in FitNets, stage 2).
+
+    Attributes:
+        value: weight at the start, at least 0.
+        end: weight at the end, at least 0.
+
+    Example:
+        >>> Decay(1.0, 0.5).at(0.5)
+        0.75
+    """
+
+    value: float = 1.0
+    end: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_weight("value", self.value)
+        _check_weight("end", self.end)
+
+    def at(self, progress: float) -> float:
+        """Weight at `progress` (0 at the first step, towards 1 at the last)."""
+        return self.value + (self.end - self.value) * progress
+
+    def scaled(self, factor: float) -> "Decay":
+        """The same schedule with every weight multiplied."""
+        return Decay(self.value * factor, self.end * factor)
+
+    def __str__(self) -> str:
+        return f"Decay({self.value:g}, {self.end:g})"
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """`value` in the first share of training, `end` after it (Blakeney et al. 2022: 20 to 50% was best for BERT).
+
+    Where the weight is 0 the teacher is not run at all, which is what makes it cheaper.
+
+    Attributes:
+        value: weight at first, at least 0.
+        share: of training, 0 < share <= 1.
+        end: weight afterwards, at least 0.
+
+    Example:
+        >>> [First(1.0, share=0.5).at(p) for p in (0.0, 0.49, 0.5)]
+        [1.0, 1.0, 0.0]
+    """
+
+    value: float = 1.0
+    share: float = 0.3
+    end: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_weight("value", self.value)
+        _check_weight("end", self.end)
+        if not 0 < self.share <= 1:
+            raise RecipeError(f"share: {self.share} is not in (0, 1]")
+
+    def at(self, progress: float) -> float:
+        """Weight at `progress` (0 at the first step, towards 1 at the last)."""
+        return self.value if progress < self.share else self.end
+
+    def scaled(self, factor: float) -> "First":
+        """The same schedule with every weight multiplied."""
+        return First(self.value * factor, self.share, self.end * factor)
+
+    def __str__(self) -> str:
+        return f"First({self.value:g}, share={self.share:g}, end={self.end:g})"
+
+
+Schedule = Constant | Decay | First
+
+
+def as_schedule(weight: float | Schedule) -> Schedule:
+    """A number is a constant schedule.
+
+    Raises:
+        RecipeError: the number is negative, infinite or NaN.
+    """
+    return Constant(float(weight)) if isinstance(weight, int | float) else weight
+
+
+def _check_weight(name: str, value: float) -> None:
+    if not 0 <= value < float("inf"):
+        raise RecipeError(f"weight: {name} = {value} is not a finite number of at least 0")

@@ -1,0 +1,83 @@
+"""`LiveTeacher`: a frozen model that is asked at every step; the signal source when there is no guide."""
+
+import torch
+from torch import Tensor, nn
+
+from limbeck.core.batch import Batch
+from limbeck.core.identity import fingerprint, state_fingerprint
+from limbeck.core.signals import Signals
+from limbeck.data.preprocess import Preprocess, PreprocessSpec
+from limbeck.errors import ModelError
+from limbeck.teachers.classes import columns
+
+CHUNK = 128
+"""Rows a forward pass: fixed, since float32 rows differ in the last bits with the batch size."""
+
+
+class LiveTeacher:
+    """A frozen model, always in eval mode; no gradient ever reaches its parameters.
+
+    It is run on chunks of exactly `chunk` rows, the tail padded with copies of the last row, so that a row gets the
+    same bits whoever asks and however rows are batched.
+
+    Args:
+        module: gives logits `(b, outputs)` for preprocessed input. It is switched to eval mode and its parameters stop
+            requiring gradients: a teacher belongs to Limbeck from here on.
+        preprocess: the teacher's own, from raw views.
+        classes: the data's class names.
+        teacher_classes: the teacher's, in the order of its outputs; `None`: they are the data's.
+        device: where it runs.
+        chunk: rows a forward pass.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        preprocess: PreprocessSpec,
+        classes: tuple[str, ...],
+        teacher_classes: tuple[str, ...] | None = None,
+        device: torch.device | str = "cpu",
+        chunk: int = CHUNK,
+    ) -> None:
+        self.module = module.eval().requires_grad_(requires_grad=False).to(device)
+        self.preprocess = Preprocess(preprocess).to(device)
+        self.classes = classes
+        self.teacher_classes = teacher_classes
+        self.chunk = chunk
+        self._columns: tuple[int, ...] | None = None
+        self._mapped = False
+
+    def fingerprint(self) -> str:
+        """SHA-256 of weights, preprocessing, class mapping and chunk size."""
+        return fingerprint(
+            {
+                "weights": state_fingerprint(self.module.state_dict()),
+                "preprocess": self.preprocess.spec.as_dict(),
+                "classes": list(self.classes),
+                "teacher_classes": None if self.teacher_classes is None else list(self.teacher_classes),
+                "chunk": self.chunk,
+            }
+        )
+
+    @torch.no_grad()
+    def signals(self, batch: Batch) -> Signals:
+        """Logits of each row, mapped onto the data's classes; float32, detached."""
+        assert isinstance(batch.inputs, Tensor), "several inputs come with tokenised text"
+        self.module.eval()  # a user's own code may have switched the module they lent us
+        rows = torch.cat([self._chunk(part) for part in batch.inputs.split(self.chunk)])
+        if self._columns is not None:
+            rows = rows[:, self._columns]
+        return Signals(logits=rows)
+
+    def _chunk(self, raw: Tensor) -> Tensor:
+        short = self.chunk - len(raw)
+        padded = torch.cat([raw, raw[-1:].expand(short, *raw.shape[1:])]) if short else raw
+        logits = self.module(self.preprocess(padded))
+        if not isinstance(logits, Tensor) or logits.ndim != 2:
+            got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise ModelError(f"the teacher must give logits of shape (rows, classes); it gave {got}")
+        if not self._mapped:
+            self._columns = columns(self.teacher_classes, self.classes, logits.shape[1])
+            self._mapped = True
+        return logits[: len(raw)].float()
