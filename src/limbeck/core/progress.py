@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -24,20 +24,8 @@ class Reporter(Protocol):
         """A line that stays."""
         ...
 
-    def task(self, name: str, total: int) -> "AbstractTask":
+    def task(self, name: str, total: int) -> AbstractContextManager[Task]:
         """A context manager that yields a `Task` of `total` steps."""
-        ...
-
-
-class AbstractTask(Protocol):
-    """A `Task` that is entered and left."""
-
-    def __enter__(self) -> Task:
-        """Starts showing."""
-        ...
-
-    def __exit__(self, *error: object) -> None:
-        """Stops showing."""
         ...
 
 

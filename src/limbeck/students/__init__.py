@@ -33,7 +33,7 @@ def build(spec: Mapping[str, Any], *, inputs: tuple[int, ...], outputs: int) -> 
     Example:
         >>> net = build({"family": "convnet", "width": 8, "depth": 2}, inputs=(1, 8, 8), outputs=10)
         >>> sum(p.numel() for p in net.parameters())
-        826
+        970
     """
     family = spec.get("family")
     if family not in FAMILIES:

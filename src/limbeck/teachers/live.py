@@ -65,7 +65,7 @@ class LiveTeacher:
         """Logits of each row, mapped onto the data's classes; float32, detached."""
         assert isinstance(batch.inputs, Tensor), "several inputs come with tokenised text"
         self.module.eval()  # a user's own code may have switched the module they lent us
-        rows = torch.cat([self._chunk(part) for part in batch.inputs.split(self.chunk)])
+        rows = torch.cat([self._chunk(part) for part in torch.split(batch.inputs, self.chunk)])
         if self._columns is not None:
             rows = rows[:, self._columns]
         return Signals(logits=rows)

@@ -1,0 +1,131 @@
+"""Checkpoints: one safetensors file with everything that the next step depends on, written atomically.
+
+No pickle: tensors as tensors, the rest as JSON in the file's own metadata.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from limbeck.core.storage import write_atomically
+from limbeck.errors import RunFolderError
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run is.
+
+    Attributes:
+        step: optimiser steps done.
+        history: rows of `{"step", "epoch", "values": {name: number}}`.
+        sums: sum of each loss term since the last row.
+        count: steps in `sums`.
+        seconds: spent training, over all its sittings.
+    """
+
+    step: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)
+    count: int = 0
+    seconds: float = 0.0
+
+
+def save(
+    path: Path,
+    *,
+    identity: str,
+    progress: Progress,
+    modules: Mapping[str, nn.Module],
+    optimiser: Optimizer,
+    scaler: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes the state of a run.
+
+    Args:
+        path: the file; replaced as a whole.
+        identity: fingerprint of everything that the weights depend on; another identity cannot read it.
+        progress: where the run is.
+        modules: student and objective, by name.
+        optimiser: its state is stored by parameter number.
+        scaler: state of the float16 loss scaler.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written; the previous checkpoint is as it was.
+    """
+    tensors: dict[str, Tensor] = {
+        f"{name}/{key}": value.detach().cpu().contiguous()
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+    }
+    state = optimiser.state_dict()["state"]
+    for number, entries in state.items():
+        for key, value in entries.items():
+            tensors[f"optimiser/{number}/{key}"] = torch.as_tensor(value).detach().cpu().contiguous()
+    tensors["random/cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random/cuda"] = torch.cuda.get_rng_state()
+    meta = {"identity": identity, "progress": asdict(progress), "scaler": None if scaler is None else dict(scaler)}
+    write_atomically(path, lambda temporary: save_file(tensors, temporary, {"limbeck": json.dumps(meta)}))
+
+
+def load(
+    path: Path, *, identity: str, modules: Mapping[str, nn.Module], optimiser: Optimizer | None
+) -> tuple[Progress, dict[str, Any] | None]:
+    """Restores the state of a run in place.
+
+    Args:
+        path: written by `save`.
+        identity: must be the one it was saved under.
+        modules: the same student and objective, freshly built.
+        optimiser: freshly built over the same parameters; `None` restores all but the optimiser.
+
+    Returns:
+        Where the run was, and the loss scaler's state.
+
+    Raises:
+        RunFolderError: the file belongs to another run.
+    """
+    with safe_open(path, "pt") as file:
+        meta = json.loads(file.metadata()["limbeck"])
+        if meta["identity"] != identity:
+            raise RunFolderError(
+                f"{path} belongs to another run (settings, data or versions differ); choose another --out"
+            )
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no dict
+    for name, module in modules.items():
+        prefix = f"{name}/"
+        module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    if optimiser is not None:
+        _load_optimiser(optimiser, tensors)
+    torch.set_rng_state(tensors["random/cpu"])
+    if "random/cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["random/cuda"])
+    return Progress(**meta["progress"]), meta["scaler"]
+
+
+def peek(path: Path) -> Progress:
+    """Where a checkpoint was, without loading its tensors."""
+    with safe_open(path, "pt") as file:
+        return Progress(**json.loads(file.metadata()["limbeck"])["progress"])
+
+
+def _load_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Gives each entry the memory layout of its parameter: fused kernels round differently in another layout."""
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if not key.startswith("optimiser/"):
+            continue
+        _, number, entry = key.split("/")
+        parameter = parameters[int(number)]
+        alike = value.shape == parameter.shape and value.ndim > 0
+        state.setdefault(int(number), {})[entry] = torch.empty_like(parameter).copy_(value) if alike else value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

@@ -1,0 +1,89 @@
+"""What accelerate does for the loop: device, mixed precision, and the step across processes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from limbeck.core.batch import Inputs
+from limbeck.core.runtime import Runtime
+from limbeck.errors import ModelError
+
+
+class Engine:
+    """A model prepared for its device, and how to take a step.
+
+    Args:
+        runtime: device and precision.
+        model: moved to the device; convolutional weights become channels-last.
+        objective: moved to the device.
+    """
+
+    def __init__(self, runtime: Runtime, model: nn.Module, objective: nn.Module) -> None:
+        self.accelerator = _accelerator(runtime)
+        self.device = self.accelerator.device
+        convolutional = any(isinstance(module, nn.Conv2d) for module in model.modules())
+        self.channels_last = convolutional
+        if convolutional:
+            model.to(memory_format=torch.channels_last)
+        self.model: nn.Module = self.accelerator.prepare_model(model)
+        objective.to(self.device)
+
+    def prepare(self, optimiser: Optimizer) -> Optimizer:
+        """The optimiser, aware of loss scaling and of other processes."""
+        prepared: Optimizer = self.accelerator.prepare_optimizer(optimiser)
+        return prepared
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Logits in float32.
+
+        Raises:
+            ModelError: the model gave something else than one tensor of logits.
+        """
+        if self.channels_last and isinstance(inputs, Tensor) and inputs.ndim == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        logits = self.model(inputs)
+        if not isinstance(logits, Tensor):
+            raise ModelError(
+                f"the student must return one tensor of logits, it returned {type(logits).__name__}; "
+                "wrap it in a module that returns the logits"
+            )
+        return logits
+
+    def descend(self, loss: Tensor, optimiser: Optimizer, clip_norm: float | None) -> None:
+        """One optimiser step down the gradient of `loss`."""
+        optimiser.zero_grad()
+        self.accelerator.backward(loss)
+        if clip_norm is not None:
+            parameters = [p for group in optimiser.param_groups for p in group["params"]]
+            self.accelerator.clip_grad_norm_(parameters, clip_norm)
+        optimiser.step()
+
+    def scaler(self) -> Mapping[str, Any] | None:
+        """State of the float16 loss scaler, if there is one."""
+        return None if self.accelerator.scaler is None else self.accelerator.scaler.state_dict()
+
+    def load_scaler(self, state: Mapping[str, Any] | None) -> None:
+        """The inverse of `scaler`."""
+        if state is not None and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(dict(state))
+
+    def release(self, model: nn.Module) -> None:
+        """Takes accelerate's wrapping off the model again."""
+        self.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+        self.accelerator.free_memory()
+
+
+def _accelerator(runtime: Runtime) -> Accelerator:
+    if runtime.device.startswith("cuda:"):
+        torch.cuda.set_device(runtime.device)
+    arguments = {"cpu": runtime.device == "cpu", "mixed_precision": runtime.mixed_precision}
+    try:
+        return Accelerator(**arguments)
+    except ValueError:  # accelerate keeps one precision a process; a process that trains twice may want another
+        AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001
+        return Accelerator(**arguments)
