@@ -15,7 +15,7 @@ class PreprocessSpec:
 
     Attributes:
         scale: 1/255 for uint8 images; 1 for arrays.
-        mean: per channel, in the scaled range; empty: nothing is subtracted.
+        mean: per channel (the axis after the batch), in the scaled range; empty: nothing is subtracted.
         std: per channel, in the scaled range; empty: nothing is divided.
         size: (height, width) to resize to (bilinear, antialiased), or `None` to keep the size.
         channels: 3 repeats a grey channel, 1 averages colours (ITU-R 601); `None` keeps them.
@@ -72,7 +72,8 @@ class Preprocess(nn.Module):
             x = F.interpolate(x, self.spec.size, mode="bilinear", antialias=True, align_corners=False)
         if self.gain is None or self.offset is None:
             return x
-        return torch.addcmul(self.offset, x, self.gain)
+        broadcast = (-1, *(1,) * (x.ndim - 2))
+        return torch.addcmul(self.offset.view(broadcast), x, self.gain.view(broadcast))
 
 
 def _affine(spec: PreprocessSpec) -> tuple[Tensor | None, Tensor | None]:
@@ -81,8 +82,8 @@ def _affine(spec: PreprocessSpec) -> tuple[Tensor | None, Tensor | None]:
         return None, None
     channels = max(len(spec.mean), len(spec.std), 1)
     mean, std = spec.mean or (0.0,) * channels, spec.std or (1.0,) * channels
-    gain = torch.tensor([spec.scale / s for s in std]).view(-1, 1, 1)
-    offset = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)]).view(-1, 1, 1)
+    gain = torch.tensor([spec.scale / s for s in std])
+    offset = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)])
     return gain, offset
 
 
@@ -109,16 +110,24 @@ class Prepared(nn.Module):
         return self.core(self.preprocess(raw))
 
 
-def normalisation(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Per-channel mean and standard deviation of raw uint8 images `(n, c, h, w)`, in 0..1.
+def normalisation(raw: Tensor) -> PreprocessSpec:
+    """The spec that gives each channel mean 0 and standard deviation 1 over these examples.
 
     A channel that never varies gets a standard deviation of 1, so that nothing is divided by zero.
+
+    Args:
+        raw: uint8 images `(n, c, h, w)`, or float arrays whose second axis is the channel or feature.
+
+    Returns:
+        For images with scale 1/255; mean and std in the scaled range.
     """
-    scaled = images.double() / 255
-    mean = scaled.mean(dim=(0, 2, 3))
-    std = scaled.std(dim=(0, 2, 3), correction=0)
+    scale = 1 / 255 if raw.dtype == torch.uint8 else 1.0
+    scaled = raw.double() * scale
+    others = tuple(axis for axis in range(raw.ndim) if axis != 1)
+    mean = scaled.mean(dim=others)
+    std = scaled.std(dim=others, correction=0)
     std = torch.where(std < 1e-6, torch.ones_like(std), std)
-    return _rounded(mean.tolist()), _rounded(std.tolist())
+    return PreprocessSpec(scale=scale, mean=_rounded(mean.tolist()), std=_rounded(std.tolist()))
 
 
 def _rounded(values: Sequence[float]) -> tuple[float, ...]:
