@@ -1,0 +1,113 @@
+"""Settings that are right one by one and wrong together."""
+
+from collections.abc import Iterator
+
+from limbeck import profiles, task
+from limbeck.errors import RecipeError
+from limbeck.recipe.model import GIVEN, Recipe
+from limbeck.recipe.problems import Problem
+from limbeck.recipe.text import Path
+
+
+def contradictions(recipe: Recipe) -> list[Problem]:
+    """Everything that does not go together; empty for a recipe that can be run."""
+    checks = (_task, _teacher, _student, _device, _objective, _tune, _repeated)
+    return [problem for check in checks for problem in check(recipe)]
+
+
+def _task(recipe: Recipe) -> Iterator[Problem]:
+    try:
+        kind = task.named(recipe.task)
+    except RecipeError as error:
+        yield Problem(("task",), str(error).removeprefix("task: "))
+        return
+    for number, term in enumerate(recipe.objective):
+        if term.method not in kind.objectives:
+            right = ", ".join(sorted(kind.objectives))
+            yield Problem(
+                ("objective", number, "method"), f"{term.method} is not defined for task {recipe.task}; use {right}"
+            )
+
+
+def _teacher(recipe: Recipe) -> Iterator[Problem]:
+    teacher = recipe.teacher
+    if (teacher.train is None) == (teacher.from_ is None):
+        state = "neither" if teacher.train is None else "both"
+        yield Problem(("teacher",), f"got {state} of train and from; name one: a teacher is trained here, or exists")
+        return
+    if teacher.train is not None:
+        for key in ("weights", "classes", "preprocess"):
+            if getattr(teacher, key) is not None:
+                yield Problem(("teacher", key), "belongs to a teacher that exists (teacher.from); remove it")
+    elif teacher.from_ == GIVEN and teacher.weights is not None:
+        yield Problem(("teacher", "weights"), "a given teacher brings its own weights; remove it")
+    elif teacher.from_ is not None and teacher.from_ != GIVEN:
+        yield from _module(("teacher", "from"), teacher.from_)
+
+
+def _student(recipe: Recipe) -> Iterator[Problem]:
+    student = recipe.student
+    if (student.family is None) == (student.module is None):
+        yield Problem(("student",), "got both family and module; name one")
+    elif student.module is not None and student.module != GIVEN:
+        yield from _module(("student", "module"), student.module)
+
+
+def _module(path: Path, where: str) -> Iterator[Problem]:
+    module, _, function = where.rpartition(":")
+    if not module or not function.isidentifier():
+        yield Problem(path, f"got {where!r}, expected module:function or path/to/file.py:function")
+
+
+def _device(recipe: Recipe) -> Iterator[Problem]:
+    device = recipe.device
+    if device is None:
+        return
+    limits = (device.latency_ms, device.size_kb, device.memory_kb)
+    if device.name is None:
+        if limits == (None, None, None):
+            yield Problem(("device",), "no limit is given; name a profile, or latency_ms, size_kb or memory_kb")
+        return
+    if limits != (None, None, None):
+        yield Problem(("device",), "got a profile's name and limits; give one of both")
+    try:
+        profiles.named(device.name)
+    except RecipeError as error:
+        yield Problem(("device", "name"), str(error).removeprefix("device: "))
+
+
+def _objective(recipe: Recipe) -> Iterator[Problem]:
+    weights = [term.weight for term in recipe.objective]
+    if all(weight.kind == "constant" and weight.settings["value"] == 0 for weight in weights):
+        yield Problem(("objective",), "every weight is 0, so there is nothing to learn from")
+    chosen_by_tuning = [
+        (number, key)
+        for number, term in enumerate(recipe.objective)
+        for key, value in {**term.settings, "weight": term.weight.kind}.items()
+        if value == "auto"
+    ]
+    if recipe.tune.trials == 0:
+        for number, key in chosen_by_tuning:
+            yield Problem(
+                ("objective", number, key), "auto is chosen by tuning, which tune.trials: 0 turns off; give a number"
+            )
+
+
+def _tune(recipe: Recipe) -> Iterator[Problem]:
+    if 0 < recipe.tune.trials < recipe.tune.finalists:
+        yield Problem(
+            ("tune", "finalists"), f"{recipe.tune.finalists} finalists cannot come from {recipe.tune.trials} trials"
+        )
+
+
+def _repeated(recipe: Recipe) -> Iterator[Problem]:
+    lists: tuple[tuple[Path, tuple[str, ...] | None], ...] = (
+        (("data", "classes"), recipe.data.classes),
+        (("teacher", "classes"), recipe.teacher.classes),
+        (("verdict", "arms"), recipe.verdict.arms),
+        (("export",), recipe.export),
+    )
+    for path, names in lists:
+        twice = sorted({name for name in names or () if (names or ()).count(name) > 1})
+        if twice:
+            yield Problem(path, f"{', '.join(twice)} is named more than once")

@@ -1,0 +1,259 @@
+"""`Recipe`: everything that decides a run, one frozen, strict, typed value; its fields are the keys of `recipe.yaml`.
+
+Shorthands (`device: phone`, `weight: 0.1`, one objective without a list, `student: given`) are written out before
+validation (`shorthand`), so each field has one shape here. Sections that name something built elsewhere keep that
+thing's own settings as extra fields; they were checked against its constructor (`settings`).
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from limbeck.profiles import Profile, named
+
+GIVEN = "given"
+"""Stands for an object that Python code passes beside the recipe."""
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Size = Annotated[tuple[Count, Count], Field(strict=False)]
+Names = Annotated[tuple[str, ...], Field(strict=False, min_length=2)]
+Numbers = Annotated[tuple[float, ...], Field(strict=False)]
+Place = Annotated[str, Field(min_length=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class _Open(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow", use_attribute_docstrings=True)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The chosen thing's own settings, complete: what its constructor takes."""
+        return dict(self.model_extra or {})
+
+
+class ViewOp(_Open):
+    """One augmentation."""
+
+    op: str
+    """Its name: shift, flip, ..."""
+
+
+class Views(_Section):
+    """Augmented versions of the examples; teacher and student see the same ones."""
+
+    count: Count | None = None
+    """How many versions of each example there are; null: a new one each epoch."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Decides the versions; apart from the training seed."""
+    ops: Annotated[tuple[ViewOp, ...], Field(strict=False)] = ()
+    """Augmentations, applied in this order."""
+
+
+class Data(_Section):
+    """The examples."""
+
+    train: Place
+    """digits, an IDX folder, an .npz file, an image folder, or `given`."""
+    test: Place | None = None
+    """null: digits and IDX folders bring their own; else test_fraction is split off."""
+    validation: Place | None = None
+    """null: split off the labelled training examples."""
+    unlabelled: Place | None = None
+    """More examples for the transfer set; their labels, if any, are not looked at."""
+    classes: Names | None = None
+    """Class names in the order of the labels; null: as the data name them."""
+    keep_labels: Share = 1.0
+    """Share of the training labels that the student may see; the other examples are transfer data without labels."""
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    """Share of the kept labels that is split off for validation."""
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share that is split off for testing where the data bring no test split."""
+    size: Size | None = None
+    """[height, width] to resize images to; null: as they are."""
+    channels: Literal[1, 3] | None = None
+    """1 (grey) or 3 (colour); null: as they are."""
+    views: Views = Views()
+    """Augmented versions of the examples."""
+
+
+class TeacherTraining(_Open):
+    """A teacher that is trained first; the family's own settings (width, depth) stand beside these keys."""
+
+    family: str = "resnet"
+    """Architecture."""
+    epochs: Count = 30
+    """Passes over its training examples."""
+    labels: Literal["all", "kept"] = "all"
+    """Which labels it learns from: all, or only those that the student may see too."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the target spread evenly over all classes."""
+    learning_rate: Positive | None = None
+    """Peak learning rate; null: as in train.learning_rate."""
+
+
+class TeacherPreprocess(_Section):
+    """How a teacher wants its input: `(resize(x) * scale - mean) / std`."""
+
+    scale: Positive = 1 / 255
+    """1/255 for uint8 images."""
+    mean: Numbers = ()
+    """Per channel, in the scaled range."""
+    std: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
+    """Per channel, in the scaled range."""
+    size: Size | None = None
+    """[height, width] to resize to."""
+    channels: Literal[1, 3] | None = None
+    """3 repeats a grey channel, 1 averages colours."""
+
+
+class Teacher(_Section):
+    """Who is imitated: one that is trained here (`train`), or one that exists (`from`)."""
+
+    train: TeacherTraining | None = None
+    """A teacher that is trained first."""
+    from_: Annotated[str | None, Field(alias="from")] = None
+    """"module:function" that returns a module (needs --trust-code), or `given`."""
+    weights: Place | None = None
+    """.safetensors file, or a .pt file of plain tensors, for the model of `from`."""
+    classes: Names | None = None
+    """The teacher's class names in its own order; they are mapped by name onto the data's."""
+    preprocess: TeacherPreprocess | None = None
+    """null: like the student's."""
+    min_quality: float | None = None
+    """The task's metric on validation; a teacher below it stops the run."""
+
+
+class Student(_Open):
+    """The model that is trained: a family with its settings (width, depth), or a module of the user's."""
+
+    family: str | None = None
+    """Architecture."""
+    module: Place | None = None
+    """"module:function" that returns a module (needs --trust-code), or `given`."""
+
+
+class Device(_Section):
+    """What the student must fit: limits of a named profile, or limits of one's own."""
+
+    name: str | None = None
+    """A named profile (`limbeck devices` lists them)."""
+    latency_ms: Positive | None = None
+    """Time of one answer, milliseconds."""
+    size_kb: Positive | None = None
+    """Weights as they are stored; 1 KB = 1024 bytes."""
+    memory_kb: Positive | None = None
+    """Peak of live activations; 1 KB = 1024 bytes."""
+
+    @property
+    def profile(self) -> Profile:
+        """The limits, whoever named them."""
+        if self.name is not None:
+            return named(self.name)
+        return Profile(name="your limits", latency_ms=self.latency_ms, size_kb=self.size_kb, memory_kb=self.memory_kb)
+
+
+class Weight(_Open):
+    """How much an objective counts as training goes on; `auto`: validation chooses."""
+
+    kind: str = "constant"
+    """constant, decay, first, or auto."""
+
+
+class ObjectiveTerm(_Open):
+    """One thing to imitate; the method's own settings (temperature, ...) stand beside these keys."""
+
+    method: str
+    """`limbeck methods` lists them."""
+    weight: Weight = Weight.model_validate({"kind": "constant", "value": 1.0})
+    """A number, auto, or {kind: constant|decay|first, value, share, end}."""
+
+
+class Train(_Section):
+    """How students are trained, with and without a teacher."""
+
+    epochs: Count = 30
+    """Passes over the training examples."""
+    batch_size: Count = 256
+    """Examples a step, over all processes."""
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    """adamw, or sgd with momentum."""
+    learning_rate: Positive = 0.003
+    """Peak learning rate."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Decoupled for adamw; not on biases and normalisation."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Only sgd has it."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """How the learning rate falls after the warm-up."""
+    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share of all steps over which the learning rate rises."""
+    evaluations: Count = 20
+    """How often validation is looked at."""
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 30
+    """Time between checkpoints."""
+    clip_norm: Positive | None = None
+    """Largest norm of the gradient; null: not clipped."""
+
+
+class Tune(_Section):
+    """How much validation may choose, the same for every arm of the verdict."""
+
+    trials: Annotated[int, Field(ge=0)] = 6
+    """Candidates an arm; 0 turns tuning off."""
+    short_share: Share = 0.25
+    """Length of a short run, as a share of a full one."""
+    finalists: Count = 2
+    """How many candidates run at full length, since short runs misrank."""
+
+
+class VerdictPlan(_Section):
+    """How it is judged whether the teacher helped."""
+
+    seeds: Annotated[int, Field(ge=0)] = 5
+    """Runs an arm; fewer than 3 are always inconclusive, 0 turns the verdict off."""
+    margin: Annotated[float, Field(ge=0)] = 0.005
+    """Differences within this do not matter; in the metric's own unit, so 0.005 is half a point."""
+    arms: Annotated[tuple[Literal["teacher-labels"], ...], Field(strict=False)] = ("teacher-labels",)
+    """Arms beside the baseline that explain a gain."""
+
+
+class RuntimePlan(_Section):
+    """Where training computes."""
+
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
+    threads: Count | None = None
+    """Threads on the CPU; null: as many as torch would take."""
+    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    """Number format of the heavy layers."""
+
+
+class Recipe(_Section):
+    """Everything that decides a run."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    """What the run is called; null: the file's stem."""
+    task: str = "multiclass"
+    """What kind of answer the models give."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of the student that ships."""
+    data: Data
+    teacher: Teacher
+    student: Student
+    device: Device | None = None
+    """null, a named profile, or {latency_ms, size_kb, memory_kb}."""
+    objective: Annotated[tuple[ObjectiveTerm, ...], Field(strict=False, min_length=1)]
+    """One mapping or a list."""
+    train: Train = Train()
+    tune: Tune = Tune()
+    verdict: VerdictPlan = VerdictPlan()
+    export: Annotated[tuple[Literal["onnx"], ...], Field(strict=False)] = ("onnx",)
+    """Formats to export the student to."""
+    runtime: RuntimePlan = RuntimePlan()

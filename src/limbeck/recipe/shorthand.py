@@ -1,0 +1,113 @@
+"""Shorthands of a recipe, written out: after this each key has one shape. Nothing is judged here."""
+
+from typing import Any
+
+from limbeck.recipe.model import GIVEN
+from limbeck.recipe.text import Path
+
+_SECTIONS = ("student", "objective", "train", "tune", "verdict", "runtime", "export", "task", "seed", "name")
+"""Keys that may stand empty (null): their default holds."""
+
+
+def expand(values: dict[str, Any]) -> tuple[dict[str, Any], dict[Path, Path]]:
+    """Writes shorthands out.
+
+    Args:
+        values: as the user wrote them; left as they are.
+
+    Returns:
+        The long form, and a table from its paths to the paths the user wrote.
+
+    Example:
+        >>> values, shown = expand({"device": "phone", "student": "given", "objective": {"weight": 0.5}})
+        >>> values["device"], values["student"], values["objective"][0]["weight"]
+        ({'name': 'phone'}, {'module': 'given'}, {'kind': 'constant', 'value': 0.5})
+        >>> shown[("objective", 0)]
+        ('objective',)
+    """
+    full = {key: value for key, value in values.items() if not (value is None and key in _SECTIONS)}
+    shown: dict[Path, Path] = {}
+    _name(full, "device", "name", shown)
+    if full.get("teacher") == GIVEN:
+        _name(full, "teacher", "from", shown)
+    _teacher(full)
+    if full.get("student") == GIVEN:
+        _name(full, "student", "module", shown)
+    _student(full)
+    _objectives(full, shown)
+    _views(full, shown)
+    if isinstance(full.get("export"), str):
+        full["export"] = [full["export"]]
+        shown["export", 0] = ("export",)
+    return full, shown
+
+
+def _name(full: dict[str, Any], key: str, inner: str, shown: dict[Path, Path]) -> None:
+    """`key: word` means `key: {inner: word}`."""
+    if isinstance(full.get(key), str):
+        full[key] = {inner: full[key]}
+        shown[key, inner] = (key,)
+
+
+def _teacher(full: dict[str, Any]) -> None:
+    teacher = full.get("teacher")
+    if isinstance(teacher, dict) and isinstance(teacher.get("train"), dict):
+        full["teacher"] = {**teacher, "train": {"family": "resnet", **teacher["train"]}}
+
+
+def _student(full: dict[str, Any]) -> None:
+    student = full.setdefault("student", {})
+    if isinstance(student, dict) and not student.get("module"):
+        full["student"] = {"family": "convnet", **student}
+
+
+def _objectives(full: dict[str, Any], shown: dict[Path, Path]) -> None:
+    tuned = _tuned(full)
+    terms = full.get("objective")
+    if terms is None:
+        full["objective"] = [
+            {"method": "soft-targets", "weight": {"kind": "auto"}} if tuned else {"method": "soft-targets"}
+        ]
+        shown["objective", 0] = ("objective",)
+    elif isinstance(terms, dict | str):
+        full["objective"] = [{"method": "soft-targets", **terms} if isinstance(terms, dict) else {"method": terms}]
+        shown["objective", 0] = ("objective",)
+    if not isinstance(full["objective"], list):
+        return
+    full["objective"] = [
+        _term(term, ("objective", number), shown, tuned=tuned) for number, term in enumerate(full["objective"])
+    ]
+
+
+def _tuned(full: dict[str, Any]) -> bool:
+    tune = full.get("tune")
+    return not (isinstance(tune, dict) and tune.get("trials") == 0)
+
+
+def _term(term: Any, path: Path, shown: dict[Path, Path], *, tuned: bool) -> Any:  # noqa: ANN401 - not yet judged
+    if not isinstance(term, dict):
+        return term
+    term = dict(term)
+    if term.get("method") == "soft-targets" and tuned:
+        term.setdefault("temperature", "auto")
+    weight = term.get("weight", 1.0)
+    if weight == "auto":
+        term["weight"] = {"kind": "auto"}
+    elif isinstance(weight, int | float) and not isinstance(weight, bool):
+        term["weight"] = {"kind": "constant", "value": weight}
+        shown[*path, "weight", "value"] = (*path, "weight")
+    elif isinstance(weight, dict):
+        term["weight"] = {"kind": "constant", **weight}
+    return term
+
+
+def _views(full: dict[str, Any], shown: dict[Path, Path]) -> None:
+    data = full.get("data")
+    views = data.get("views") if isinstance(data, dict) else None
+    ops = views.get("ops") if isinstance(views, dict) else None
+    if not (isinstance(data, dict) and isinstance(views, dict) and isinstance(ops, list)):
+        return
+    for number, op in enumerate(ops):
+        if isinstance(op, str):
+            shown["data", "views", "ops", number, "op"] = ("data", "views", "ops", number)
+    full["data"] = {**data, "views": {**views, "ops": [{"op": op} if isinstance(op, str) else op for op in ops]}}
