@@ -1,1 +1,1 @@
-"""Package."""
+"""The finished student: its folder, written as a whole, and its model card."""

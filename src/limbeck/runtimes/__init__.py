@@ -1,1 +1,1 @@
-"""Package."""
+"""Running exported programs. Nothing here needs torch."""
