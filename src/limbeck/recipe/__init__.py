@@ -9,5 +9,6 @@ Example:
 
 from limbeck.recipe.load import dump, from_mapping, load
 from limbeck.recipe.model import GIVEN, Recipe
+from limbeck.recipe.schema import json_schema
 
-__all__ = ["GIVEN", "Recipe", "dump", "from_mapping", "load"]
+__all__ = ["GIVEN", "Recipe", "dump", "from_mapping", "json_schema", "load"]

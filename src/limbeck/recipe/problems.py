@@ -225,11 +225,13 @@ def _explained(path: Path, detail: Mapping[str, Any]) -> Problem:
 def _counted(path: Path, kind: str, context: Mapping[str, Any], value: object) -> Problem:
     """A key that is missing, or a list of the wrong length."""
     if kind == "too_long":
-        return Problem(path, f"got {context['actual_length']} entries, expected {context['max_length']}")
+        return Problem(path, f"got a list of {context['actual_length']}, expected {context['max_length']} entries")
     if kind == "too_short":
-        return Problem(path, f"got {context['actual_length']} entries, expected at least {context['min_length']}")
+        return Problem(
+            path, f"got a list of {context['actual_length']}, expected at least {context['min_length']} entries"
+        )
     if isinstance(path[-1], int) and isinstance(value, Sequence):
-        return Problem(path[:-1], f"got {len(value)} entries, expected more")
+        return Problem(path[:-1], f"got a list of {len(value)}, expected a longer one")
     return Problem(path, _MISSING.get(path, "missing"))
 
 

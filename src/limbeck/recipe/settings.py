@@ -67,7 +67,7 @@ SECTIONS = (
         auto={"soft-targets": frozenset({"temperature"})},
     ),
     Section(("objective", "*", "weight"), "kind", "limbeck.objectives:SCHEDULES"),
-    Section(("data", "views", "ops", "*"), "op", "limbeck.data:VIEW_OPS"),
+    Section(("data", "views", "ops", "*"), "op", "limbeck.data.views:VIEW_OPS"),
 )
 
 
@@ -141,10 +141,13 @@ def _tried(where: str, settings: Mapping[str, Any], here: Path) -> list[Problem]
     try:
         _load(where)(**settings)
     except InputError as error:
-        key, colon, rest = str(error).partition(": ")
-        if colon and key in settings:
-            return [Problem((*here, key), rest)]
-        return [Problem(here, rest if colon and key == here[-1] else str(error))]
+        parts = str(error).split(": ")
+        for number, part in enumerate(parts[:-1]):
+            key = part.rpartition(".")[2]
+            if key in settings or key == here[-1]:
+                path = (*here, key) if key in settings else here
+                return [Problem(path, ": ".join(parts[number + 1 :]))]
+        return [Problem(here, str(error))]
     return []
 
 

@@ -1,0 +1,72 @@
+"""The JSON schema of `recipe.yaml`, for editors: completion, descriptions, and red lines while one types."""
+
+from typing import Any
+
+from limbeck import profiles
+from limbeck.recipe.model import GIVEN, Recipe
+from limbeck.recipe.settings import AUTO, SECTIONS, Section, settings_model
+
+Schema = dict[str, Any]
+
+_MAY_BE_EMPTY = ("train", "tune", "verdict", "runtime", "student", "objective", "export", "task", "seed", "name")
+
+
+def json_schema() -> Schema:
+    """JSON schema (draft 2020-12) of a recipe as people write it: with shorthands, named things with their settings.
+
+    Whatever `load` accepts is valid and unknown keys are not; contradictions are found by `load` alone.
+    """
+    schema = Recipe.model_json_schema(by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "Limbeck recipe"
+    schema["required"] = ["data", "teacher"]
+    definitions, properties = schema["$defs"], schema["properties"]
+    student, teacher, objective, weight, op = SECTIONS
+    definitions["Student"] = {
+        "anyOf": [*_branches(definitions["Student"], student, default="convnet"), _module(definitions)]
+    }
+    definitions["TeacherTraining"] = {"anyOf": _branches(definitions["TeacherTraining"], teacher, default="resnet")}
+    definitions["Weight"] = {
+        "anyOf": [{"type": "number", "minimum": 0}, {"const": AUTO}, *_branches({}, weight, default="constant")]
+    }
+    definitions["Weight"]["anyOf"].append(_closed({"kind": {"const": AUTO}}, ["kind"]))
+    definitions["ObjectiveTerm"] = {"anyOf": _branches(definitions["ObjectiveTerm"], objective, default="soft-targets")}
+    definitions["ViewOp"] = {"anyOf": [{"enum": sorted(op.names())}, *_branches({}, op, default=None)]}
+    _may_also(properties, "teacher", {"const": GIVEN})
+    _may_also(properties, "student", {"const": GIVEN})
+    _may_also(properties, "device", {"enum": list(profiles.names())})
+    _may_also(properties, "objective", {"$ref": "#/$defs/ObjectiveTerm"}, {"enum": sorted(objective.names())})
+    _may_also(properties, "export", *[properties["export"]["items"]])
+    for name in _MAY_BE_EMPTY:
+        _may_also(properties, name, {"type": "null"})
+    return schema
+
+
+def _branches(own: Schema, section: Section, *, default: str | None) -> list[Schema]:
+    """One alternative a name: the section's own keys, the name, and the settings of what is named."""
+    branches = []
+    for name, where in section.names().items():
+        settings = settings_model(where).model_json_schema()
+        properties = {section.key: {"const": name}, **settings.get("properties", {})}
+        properties |= {key: value for key, value in own.get("properties", {}).items() if key in section.own}
+        for key in section.auto.get(name, ()):
+            properties[key] = {"anyOf": [properties[key], {"const": AUTO}]}
+        required = [] if name == default else [section.key]
+        branches.append(_closed(properties, required + settings.get("required", [])))
+    return branches
+
+
+def _closed(properties: Schema, required: list[str]) -> Schema:
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _module(definitions: Schema) -> Schema:
+    module = definitions["Student"]["properties"]["module"]
+    return _closed({"module": module, "family": {"type": "null"}}, ["module"])
+
+
+def _may_also(properties: Schema, name: str, *others: Schema) -> None:
+    """The property may also be any of the others; its description and default stay outside."""
+    outside = {key: properties[name].pop(key) for key in ("description", "default") if key in properties[name]}
+    alternatives = properties[name].pop("anyOf", None) or [properties[name]]
+    properties[name] = {"anyOf": [*alternatives, *others], **outside}
