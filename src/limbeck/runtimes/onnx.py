@@ -77,6 +77,7 @@ class OnnxModel:
 
         Raises:
             DataError: `raw` has another shape or type than the file takes.
+            BundleError: the file fails while it runs.
         """
         self._check(raw)
         size = self._batch if isinstance(self._batch, int) else CHUNK
@@ -111,7 +112,10 @@ class OnnxModel:
             )
 
     def _run(self, raw: NDArray[Any]) -> NDArray[Any]:
-        output: NDArray[Any] = self._session.run([self._output], {self._input: raw})[0]
+        try:
+            output: NDArray[Any] = self._session.run([self._output], {self._input: raw})[0]
+        except Exception as error:  # onnxruntime's errors share no base class
+            raise BundleError(f"{self.path} fails on {len(raw)} examples: {error}") from error
         return output
 
 
