@@ -60,7 +60,7 @@ def checked(function):
 
 
 def only_shapes(signature):
-    """beartype on the array annotations alone; jaxtyping hands over a stand-in with the signature, never the function."""
+    """beartype on the array annotations alone. jaxtyping hands over a stand-in with the signature, not the function."""
     signature.__annotations__ = {k: hint for k, hint in signature.__annotations__.items() if has_shape(hint)}
     return beartype.beartype(signature)
 

@@ -122,6 +122,12 @@ def said_about(text, tmp_path, overrides=None):
         (BASE + "tune: {trials: 0}\nobjective: {temperature: auto}", "objective.temperature: auto is chosen by tuning"),
         (BASE + "tune: {trials: 0}\nobjective: {weight: auto}", "objective.weight: auto is chosen by tuning"),
         (BASE + "tune: {trials: 1, finalists: 2}", "tune.finalists: 2 finalists cannot come from 1 trials"),
+        (
+            BASE + "objective: [{weight: auto, method: soft-targets}, {method: hard-labels}]",
+            "objective[0].weight: auto balances",
+        ),
+        (BASE + "objective: {method: hard-labels, weight: auto}", "objective.weight: auto balances"),
+        (BASE + "export: [onnx, executorch]", "export[1]: 'executorch' is planned, but not built yet"),
         (BASE + "export: [onnx, onnx]", "export: onnx is named more than once"),
         ("data: {train: digits, classes: [a, a]}\nteacher: given", "data.classes: a is named more than once"),
         # trust

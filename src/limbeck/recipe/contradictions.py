@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 from limbeck import profiles, task
-from limbeck.errors import RecipeError
+from limbeck.errors import InputError, RecipeError
+from limbeck.exporting.formats import EXPORTERS, check_formats
 from limbeck.recipe.model import GIVEN, Recipe
-from limbeck.recipe.problems import Problem
+from limbeck.recipe.problems import Problem, nearest
 from limbeck.recipe.text import Path
 
 
 def contradictions(recipe: Recipe) -> list[Problem]:
     """Everything that does not go together; empty for a recipe that can be run."""
-    checks = (_task, _teacher, _student, _device, _objective, _tune, _repeated)
+    checks = (_task, _teacher, _student, _device, _objective, _tune, _export, _repeated)
     return [problem for check in checks for problem in check(recipe)]
 
 
@@ -54,9 +55,9 @@ def _student(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _module(path: Path, where: str) -> Iterator[Problem]:
-    module, _, function = where.rpartition(":")
-    if not module or not function.isidentifier():
-        yield Problem(path, f"got {where!r}, expected module:function or path/to/file.py:function")
+    module, _, function = where.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), *function.split("."))):
+        yield Problem(path, f"got {where!r}, expected module:function, both plain names")
 
 
 def _device(recipe: Recipe) -> Iterator[Problem]:
@@ -80,6 +81,12 @@ def _objective(recipe: Recipe) -> Iterator[Problem]:
     weights = [term.weight for term in recipe.objective]
     if all(weight.kind == "constant" and weight.settings["value"] == 0 for weight in weights):
         yield Problem(("objective",), "every weight is 0, so there is nothing to learn from")
+    open_weights = [number for number, weight in enumerate(weights) if weight.kind == "auto"]
+    if open_weights and (len(weights) > 1 or recipe.objective[0].method != "soft-targets"):
+        yield Problem(
+            ("objective", open_weights[0], "weight"),
+            "auto balances one soft-targets term with the labels; give a number, or leave other terms out",
+        )
     chosen_by_tuning = [
         (number, key)
         for number, term in enumerate(recipe.objective)
@@ -98,6 +105,16 @@ def _tune(recipe: Recipe) -> Iterator[Problem]:
         yield Problem(
             ("tune", "finalists"), f"{recipe.tune.finalists} finalists cannot come from {recipe.tune.trials} trials"
         )
+
+
+def _export(recipe: Recipe) -> Iterator[Problem]:
+    for number, name in enumerate(recipe.export):
+        try:
+            check_formats([name])
+        except InputError as error:
+            near = nearest(name, EXPORTERS)
+            hint = f"; did you mean {near}?" if near else ""
+            yield Problem(("export", number), str(error).removeprefix("export: ") + hint)
 
 
 def _repeated(recipe: Recipe) -> Iterator[Problem]:

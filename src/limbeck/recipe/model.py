@@ -254,6 +254,6 @@ class Recipe(_Section):
     train: Train = Train()
     tune: Tune = Tune()
     verdict: VerdictPlan = VerdictPlan()
-    export: Annotated[tuple[Literal["onnx"], ...], Field(strict=False)] = ("onnx",)
+    export: Annotated[tuple[str, ...], Field(strict=False)] = ("onnx",)
     """Formats to export the student to."""
     runtime: RuntimePlan = RuntimePlan()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from limbeck import profiles
+from limbeck.exporting.formats import EXPORTERS
 from limbeck.recipe.model import GIVEN, Recipe
 from limbeck.recipe.settings import AUTO, SECTIONS, Section, settings_model
 
@@ -36,7 +37,8 @@ def json_schema() -> Schema:
     _may_also(properties, "student", {"const": GIVEN})
     _may_also(properties, "device", {"enum": list(profiles.names())})
     _may_also(properties, "objective", {"$ref": "#/$defs/ObjectiveTerm"}, {"enum": sorted(objective.names())})
-    _may_also(properties, "export", *[properties["export"]["items"]])
+    properties["export"]["items"] = {"enum": sorted(EXPORTERS)}
+    _may_also(properties, "export", {"enum": sorted(EXPORTERS)})
     for name in _MAY_BE_EMPTY:
         _may_also(properties, name, {"type": "null"})
     return schema
