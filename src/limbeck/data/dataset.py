@@ -55,16 +55,15 @@ def map_style(given: Any) -> MapStyle:  # noqa: ANN401 - whatever the user calls
     return dataset
 
 
-def open_dataset(given: Any, *, name: str, classes: Sequence[str] | None = None) -> ArraySource:  # noqa: ANN401
+def open_dataset(dataset: MapStyle, *, name: str, classes: Sequence[str] | None = None) -> ArraySource:
     """A source over a map-style data set whose items are `(x, y)` or `x` alone.
 
     `x` is a uint8 or float tensor or array, or a Pillow image; `y` a class index, or `None`, NaN or -1 where unknown.
     Class names are taken from the data set's `classes`, where it has them.
 
     Raises:
-        DataError: a stream, items of another kind or of several shapes, or items that differ when read again.
+        DataError: no items, items of another kind or of several shapes, or items that differ when read again.
     """
-    dataset = map_style(given)
     n = len(dataset)
     if n == 0:
         raise DataError(f"{name}: the data set is empty")

@@ -123,7 +123,8 @@ def open_folder(
     if not found:
         raise DataError(f"{root}: no images; looked for {', '.join(sorted(SUFFIXES))}; found {_some_of(root)}")
     own = tuple(folders) if labelled and folders else None
-    labels = np.array([_label(path, own) for path in found], dtype=np.int32)
+    index = {folder: label for label, folder in enumerate(own or ())}
+    labels = np.array([index.get(path.partition("/")[0], UNKNOWN) for path in found], dtype=np.int32)
     if own is not None and (labels == UNKNOWN).any():
         loose = found[int(np.flatnonzero(labels == UNKNOWN)[0])]
         raise DataError(
@@ -150,11 +151,6 @@ def _images_below(root: Path) -> Iterator[str]:
         for file in files:
             if _is_visible(file) and Path(file).suffix.lower() in SUFFIXES:
                 yield (below / file).as_posix()
-
-
-def _label(path: str, own: tuple[str, ...] | None) -> int:
-    folder, separator, _ = path.partition("/")
-    return own.index(folder) if own and separator else UNKNOWN
 
 
 def _some_of(root: Path, most: int = 4) -> str:

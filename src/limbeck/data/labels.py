@@ -88,9 +88,10 @@ def with_classes(
     default ones, else "0", "1", ...
 
     Raises:
-        DataError: a name is missing, or the labels are too large to be unnamed classes.
+        DataError: a name is missing or stands for two classes, or the labels are too large to be unnamed classes.
     """
     if own is not None:
+        distinct(own, what)
         return (labels, tuple(own)) if given is None else (aligned(labels, own, given, what), tuple(given))
     if given is not None or default is not None:
         return labels, tuple(given if given is not None else default or ())
@@ -101,6 +102,21 @@ def with_classes(
             f"{what}: label {highest} of row {row} looks like a key, not a class; name all classes in data.classes"
         )
     return labels, tuple(map(str, range(highest + 1)))
+
+
+def distinct(names: Sequence[str], what: str) -> None:
+    """Refuses class names that do not tell classes apart.
+
+    Raises:
+        DataError: a name stands for two classes.
+    """
+    twice = (
+        next((name for i, name in enumerate(names) if name in names[:i]), None)
+        if len(set(names)) < len(names)
+        else None
+    )
+    if twice is not None:
+        raise DataError(f"{what}: class {twice!r} is named twice; give each class its own name")
 
 
 def aligned(

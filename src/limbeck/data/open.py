@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from limbeck.data.dataset import open_dataset
+from limbeck.data.dataset import map_style, open_dataset
 from limbeck.data.digits import open_digits
 from limbeck.data.folder import open_folder
 from limbeck.data.idx import image_files, looks_like_idx, open_idx
-from limbeck.data.labels import UNKNOWN, unknown
+from limbeck.data.labels import UNKNOWN, distinct, unknown
 from limbeck.data.layout import as_numpy
 from limbeck.data.memory import from_arrays
 from limbeck.data.npz import holds_npy, open_npy, open_npz
@@ -63,7 +63,7 @@ def open_source(
 
     Raises:
         DataError: nothing there, or not what it should be; the message names the mend.
-        InputError: the split is none of the four.
+        InputError: the split is none of the four, or size or channels are out of range.
 
     Example:
         >>> source = open_source("digits", split="train")
@@ -72,8 +72,10 @@ def open_source(
     """
     if split not in SPLITS:
         raise InputError(f"split: expected one of {', '.join(SPLITS)}, got {split!r}")
-    if classes is not None and len(set(classes)) < len(classes):
-        raise DataError(f"data.classes: {_first_repeated(classes)!r} is named twice; give each class its own name")
+    if classes is not None:
+        distinct(classes, "data.classes")
+    if channels not in (None, 1, 3) or (size is not None and min(size) < 1):
+        raise InputError(f"data: expected channels 1 or 3 and a size of at least 1 x 1, got {channels} and {size}")
     source = _opened(where, _Wish(split, name, classes, size, channels))
     if len(source) == 0:
         raise DataError(f"{source.name}: no examples")
@@ -110,7 +112,7 @@ class _Wish:
 
 
 def _opened(where: Any, wish: _Wish) -> Source:  # noqa: ANN401
-    if isinstance(where, str | os.PathLike) and str(where) != "digits":
+    if isinstance(where, os.PathLike) or (isinstance(where, str) and where != "digits"):
         return _opened_path(Path(where).expanduser(), wish)
     source: Source
     if isinstance(where, str):
@@ -120,7 +122,8 @@ def _opened(where: Any, wish: _Wish) -> Source:  # noqa: ANN401
     elif (arrays := _arrays(where)) is not None:
         source = from_arrays(*arrays, name=wish.called("arrays"), classes=wish.classes)
     else:
-        source = open_dataset(where, name=wish.called(type(where).__name__), classes=wish.classes)
+        dataset = map_style(where)
+        source = open_dataset(dataset, name=wish.called(type(dataset).__name__), classes=wish.classes)
     return _of_size(source, wish)
 
 
@@ -217,7 +220,3 @@ def _all_labelled(source: Source, split: str) -> None:
             f"{source.name}: {missing.size} of {len(source)} examples have no label (first: row {int(missing[0])}), so "
             f"quality cannot be measured on them; label them, or move them from data.{split} to data.unlabelled"
         )
-
-
-def _first_repeated(names: Sequence[str]) -> str:
-    return next(name for i, name in enumerate(names) if name in names[:i])
