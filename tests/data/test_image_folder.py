@@ -1,5 +1,7 @@
 """Image folders: classes from names, pixels as Pillow shows them, and every bad picture named."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -104,6 +106,13 @@ def test_other_pictures_have_three(tmp_path, mode):
     assert np.array_equal(source.read(np.array([0]))[0], np.asarray(image.convert("RGB")).transpose(2, 0, 1))
 
 
+def test_transparent_palettes_are_read_without_a_warning(tmp_path):
+    image = picture(0).quantize(8)
+    image.save(tmp_path / "a.png", transparency=bytes([0, 100, 255]))
+    source = open_source(tmp_path, split="unlabelled")
+    assert np.array_equal(source.read(np.array([0]))[0], np.asarray(image.convert("RGB")).transpose(2, 0, 1))
+
+
 def test_channels_can_be_chosen(photos):
     assert open_source(photos, split="train", channels=1).spec.shape == (1, 5, 6)
     grey = open_source(photos, split="train", channels=1).read(np.array([0]))[0, 0]
@@ -204,6 +213,15 @@ def test_reading_ahead_changes_nothing(photos):
             assert torch.equal(one.ids, other.ids)
         for batches in drawn:
             batches.close()
+
+
+def test_reading_ahead_leaves_the_process_as_it_was(photos):
+    source = open_source(photos, split="train")
+    filters, state = list(warnings.filters), torch.get_rng_state()
+    for _ in range(20):
+        list(evaluation_batches(source, 1))
+    assert warnings.filters == filters
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_what_is_made_of_folders_is_read_ahead_too(photos):

@@ -1,6 +1,5 @@
 """Image files: decoded to uint8, upright, channels first."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +38,10 @@ def pixels(image: Image.Image, channels: int, size: tuple[int, int] | None, what
         DataError: more than 8 bits a channel.
     """
     channels_of(image, what)
-    image = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # straight to RGB, Pillow warns
+    image = image.convert("L" if channels == 1 else "RGB")
     if size is not None and image.size != (size[1], size[0]):
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     array = np.asarray(image, dtype=np.uint8)
@@ -76,10 +78,8 @@ def opened(path: Path) -> Iterator[Image.Image]:
         DataError: missing, no image, broken or truncated.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which do not change the pixels
-            with Image.open(path) as image:
-                yield image
+        with Image.open(path) as image:
+            yield image
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; it was there when the data were opened") from error
     except DataError:
