@@ -12,7 +12,7 @@ Example:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from limbeck.core.version import __version__
 
 if TYPE_CHECKING:
     from limbeck.objectives.hard_labels import HardLabels as HardLabels

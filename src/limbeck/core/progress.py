@@ -56,7 +56,7 @@ class Terminal:
 
     def say(self, message: str) -> None:
         """Prints the line on standard error."""
-        self.console.print(message, markup=False)
+        self.console.print(message, markup=False, soft_wrap=True)
 
     @contextmanager
     def task(self, name: str, total: int) -> Iterator[Task]:

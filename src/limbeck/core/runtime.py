@@ -31,13 +31,24 @@ class Runtime:
         return asdict(self)
 
 
-def resolve(*, device: str = "auto", threads: int | None = None, mixed_precision: str = "no") -> Runtime:
+SMALL = 5_000_000
+"""Parameters, all models of a run together, below which a second thread costs more than it saves."""
+
+
+def resolve(
+    *, device: str = "auto", threads: int | None = None, mixed_precision: str = "no", parameters: int = 0
+) -> Runtime:
     """Fills in what the user left open.
 
     Args:
         device: "auto" takes CUDA, then Apple's MPS, then the CPU.
-        threads: `None` takes as many as torch would, at most the cores this process may use.
+        threads: `None` takes 1 where all models are small, else as many as torch would, at most the cores this
+            process may use. (A 3K-parameter student trained 20 times slower on two threads of a busy machine.)
         mixed_precision: kept as it is.
+        parameters: of teacher and student together.
+
+    Returns:
+        Nothing is left open in it.
 
     Raises:
         InputError: the device does not exist here.
@@ -46,7 +57,8 @@ def resolve(*, device: str = "auto", threads: int | None = None, mixed_precision
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device: {device!r} was asked for, but this machine has no CUDA device; use 'cpu' or 'auto'")
-    return Runtime(device, threads or min(torch.get_num_threads(), cores()), mixed_precision)
+    most = 1 if parameters < SMALL else min(torch.get_num_threads(), cores())
+    return Runtime(device, threads or most, mixed_precision)
 
 
 @contextmanager

@@ -1,0 +1,195 @@
+"""One model, trained or found trained: the unit that studies, verdicts and resumption are made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from limbeck.core.identity import fingerprint, state_fingerprint
+from limbeck.core.progress import Reporter
+from limbeck.core.runtime import Runtime
+from limbeck.core.storage import read_json, write_atomically, write_json
+from limbeck.core.version import __version__
+from limbeck.data.loader import TrainingBatches, evaluation_batches
+from limbeck.data.preprocess import Prepared
+from limbeck.data.source import Source
+from limbeck.data.views import Views
+from limbeck.measuring.evaluate import Evaluator
+from limbeck.objectives import WeightedSum
+from limbeck.record import Role
+from limbeck.runs.build import Blueprint
+from limbeck.task import Task
+from limbeck.teachers.live import LiveTeacher
+from limbeck.training.loop import train
+from limbeck.training.settings import TrainSettings
+from limbeck.training.sitting import Stage
+
+Settings = Mapping[str, float | int | str | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be trained.
+
+    Attributes:
+        name: for people: "student, seed 0".
+        role: teacher, student, baseline, ...
+        blueprint: makes the model.
+        seed: of initialisation, order and dropout.
+        source: the examples it learns from.
+        objective: what is minimised.
+        steps: optimiser steps.
+        settings: what tuning chose, for the record.
+        train: optimiser and schedule.
+    """
+
+    name: str
+    role: Role
+    blueprint: Blueprint
+    seed: int
+    source: Source
+    objective: WeightedSum
+    steps: int
+    settings: Settings
+    train: TrainSettings
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What all jobs of a run share.
+
+    Attributes:
+        folder: where trained models lie, one folder each, named by what they depend on.
+        task: the kind of answer.
+        validation: looked at in training, and nothing else is.
+        views: alike for every role.
+        batch_size: examples a step.
+        runtime: device, threads, precision.
+        reporter: shows progress.
+        teacher: who is imitated; `None` while it is being trained.
+    """
+
+    folder: Path
+    task: Task
+    validation: Source
+    views: Views
+    batch_size: int
+    runtime: Runtime
+    reporter: Reporter
+    teacher: LiveTeacher | None = None
+
+    @cached_property
+    def teacher_fingerprint(self) -> str | None:
+        """Of the teacher's weights and preprocessing; computed once."""
+        return None if self.teacher is None else self.teacher.fingerprint()
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model on disk.
+
+    Attributes:
+        job: what it was made by.
+        folder: `weights.safetensors` and `done.json`.
+        history: rows of `{"step", "epoch", "values"}`.
+        seconds: spent training.
+    """
+
+    job: Job
+    folder: Path
+    history: list[dict[str, Any]] = field(repr=False)
+    seconds: float
+
+    @property
+    def validation(self) -> dict[str, float]:
+        """Last values on validation, by name without the split."""
+        values: dict[str, float] = self.history[-1]["values"]
+        return {name.removeprefix("val/"): value for name, value in values.items() if name.startswith("val/")}
+
+    def model(self) -> Prepared:
+        """The trained model in eval mode, on the CPU."""
+        from safetensors.torch import load_file
+
+        model = self.job.blueprint.prepared(self.job.seed)
+        model.core.load_state_dict(load_file(self.folder / "weights.safetensors"))
+        return model.eval()
+
+
+def fit(job: Job, shop: Shop) -> Fitted:
+    """Trains a model, goes on where it was interrupted, or finds it finished.
+
+    Args:
+        job: what to train.
+        shop: what it shares with others.
+
+    Returns:
+        The trained model.
+
+    Raises:
+        RunError: training failed or was interrupted; the same call goes on.
+    """
+    model = job.blueprint.prepared(job.seed)
+    identity = _identity(job, shop, model)
+    folder = shop.folder / identity[:16]
+    done = folder / "done.json"
+    if not done.exists():
+        result = train(
+            model,
+            [Stage(job.objective, job.steps, job.train)],
+            batches=TrainingBatches(job.source, views=shop.views, batch_size=shop.batch_size, seed=job.seed),
+            teacher=shop.teacher,
+            evaluate=Evaluator(lambda: evaluation_batches(shop.validation, shop.batch_size), shop.task),
+            runtime=shop.runtime,
+            seed=job.seed,
+            identity=identity,
+            store=folder,
+            steps_per_epoch=len(job.source) / shop.batch_size,
+            reporter=shop.reporter,
+            name=job.name,
+        )
+        _save(model, folder)
+        write_json(
+            done,
+            {
+                "identity": identity,
+                "name": job.name,
+                "steps": result.steps,
+                "seconds": result.seconds,
+                "history": result.history,
+            },
+        )
+        (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    found = read_json(done)
+    return Fitted(job, folder, found["history"], found["seconds"])
+
+
+def _save(model: Prepared, folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    state = {name: value.detach().cpu().contiguous().clone() for name, value in model.core.state_dict().items()}
+    write_atomically(folder / "weights.safetensors", lambda temporary: save_file(state, temporary))
+
+
+def _identity(job: Job, shop: Shop, model: Prepared) -> str:
+    """Fingerprint of everything that the weights depend on; two jobs of one identity are one training."""
+    return fingerprint(
+        {
+            "initial": state_fingerprint(model.core.state_dict()),
+            "architecture": repr(model),
+            "preprocess": job.blueprint.preprocess.as_dict(),
+            "objective": str(job.objective),
+            "source": job.source.fingerprint(),
+            "validation": shop.validation.fingerprint(),
+            "views": shop.views.fingerprint(),
+            "teacher": shop.teacher_fingerprint if job.objective.needs().teacher else None,
+            "steps": job.steps,
+            "batch_size": shop.batch_size,
+            "seed": job.seed,
+            "train": job.train.as_dict(),
+            "runtime": shop.runtime.as_dict(),
+            "versions": [__version__, torch.__version__],
+        }
+    )

@@ -1,0 +1,69 @@
+"""The run's folder: claimed by one recipe and one process at a time."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from limbeck.core.storage import plain_storage_errors, read_json, write_json, write_text
+from limbeck.errors import RunFolderError
+
+_MARK = "run.json"
+_LOCK = ".lock"
+
+
+@contextmanager
+def claimed(folder: Path, *, recipe_text: str, recipe_fingerprint: str) -> Iterator[Path]:
+    """Makes the folder, or takes up a run of the same recipe in it.
+
+    Args:
+        folder: of the run.
+        recipe_text: resolved recipe, written to `recipe.yaml`.
+        recipe_fingerprint: of the recipe and whatever was given beside it.
+
+    Yields:
+        The folder.
+
+    Raises:
+        RunFolderError: it belongs to another recipe, holds something else, or another process is at work in it.
+        StorageError: it cannot be written.
+    """
+    check(folder, recipe_fingerprint=recipe_fingerprint)
+    with plain_storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        _lock(handle, folder)
+        write_text(folder / "recipe.yaml", recipe_text)
+        write_json(folder / _MARK, {"recipe": recipe_fingerprint})
+        yield folder
+    finally:
+        os.close(handle)
+
+
+def check(folder: Path, *, recipe_fingerprint: str) -> None:
+    """Refuses a folder that another recipe, or something else, lives in; writes nothing."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise RunFolderError(f"{folder} is a file; choose another --out")
+    if (folder / _MARK).is_file():
+        if read_json(folder / _MARK)["recipe"] != recipe_fingerprint:
+            raise RunFolderError(
+                f"{folder} holds a run of another recipe (see its recipe.yaml); choose another --out, or remove it"
+            )
+        return
+    if any(entry.name != _LOCK for entry in folder.iterdir()):
+        raise RunFolderError(f"{folder} is not empty and not the folder of a run; choose another --out")
+
+
+def _lock(handle: int, folder: Path) -> None:
+    """Held until the process ends, however it ends; the system lets go of it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: two runs on one folder are not noticed there
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise RunFolderError(f"another process is at work in {folder}; wait for it, or choose another --out") from error

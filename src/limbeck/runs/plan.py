@@ -1,0 +1,144 @@
+"""`Plan`: a recipe with everything opened, built and checked; nothing has been written yet."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from limbeck.core.identity import fingerprint, state_fingerprint
+from limbeck.core.progress import Reporter
+from limbeck.core.runtime import Runtime, resolve
+from limbeck.data.loader import steps_for
+from limbeck.data.views import Views, op_named
+from limbeck.recipe import Recipe, dump
+from limbeck.runs.arms import Arm, comparison_arms, student_arm
+from limbeck.runs.build import Blueprint, student_blueprint, teacher_blueprint
+from limbeck.runs.fit import Fitted, Job, Settings, Shop, fit
+from limbeck.runs.given import Given
+from limbeck.runs.splits import Splits, open_splits
+from limbeck.task import Task, named
+from limbeck.training.settings import TrainSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do.
+
+    Attributes:
+        recipe: resolved: device, threads and the like are filled in.
+        given: objects beside it.
+        task: the kind of answer.
+        splits: who may see what.
+        student: how students are made.
+        teacher: how the teacher is made.
+        arms: the student first, then whom it is compared with.
+        views: augmentation.
+        runtime: where it computes.
+        settings: the students' optimiser.
+        steps: optimiser steps of every arm.
+    """
+
+    recipe: Recipe
+    given: Given
+    task: Task
+    splits: Splits
+    student: Blueprint
+    teacher: Blueprint
+    arms: tuple[Arm, ...]
+    views: Views
+    runtime: Runtime
+    settings: TrainSettings
+    steps: int
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the recipe and of whatever was given beside it."""
+        own = self.student.prepared(self.recipe.seed).core if not self.student.reseeds else None
+        return fingerprint(
+            {
+                "recipe": self.recipe.model_dump(mode="json", by_alias=True),
+                "data": self.splits.fingerprint(),
+                "student": None if own is None else state_fingerprint(own.state_dict()),
+                "objective": None if self.given.objective is None else str(self.given.objective),
+            }
+        )
+
+    def shop(self, folder: Path, reporter: Reporter) -> Shop:
+        """What all trainings of the run share; without a teacher yet."""
+        return Shop(
+            folder=folder / "checkpoints",
+            task=self.task,
+            validation=self.splits.validation,
+            views=self.views,
+            batch_size=self.recipe.train.batch_size,
+            runtime=self.runtime,
+            reporter=reporter,
+        )
+
+    def trained(self, arm: Arm, settings: Settings, *, shop: Shop, seed: int, steps: int) -> Fitted:
+        """Trains one model of an arm."""
+        what = f"{arm.role}, seed {seed}" if steps == self.steps else f"{arm.role}, trial"
+        return fit(
+            Job(
+                name=what,
+                role=arm.role,
+                blueprint=self.student,
+                seed=seed,
+                source=arm.source(settings),
+                objective=arm.objective(settings),
+                steps=steps,
+                settings=settings,
+                train=self.settings,
+            ),
+            shop,
+        )
+
+
+def plan(recipe: Recipe, given: Given) -> Plan:
+    """Opens the data, builds teacher and student, and checks that all fit together.
+
+    Args:
+        recipe: as it was loaded.
+        given: objects beside it.
+
+    Returns:
+        The plan.
+
+    Raises:
+        InputError: something does not fit; nothing was written.
+    """
+    task = named(recipe.task)
+    views = recipe.data.views
+    made = Views(tuple(op_named(op.op, **op.settings) for op in views.ops), seed=views.seed, count=views.count)
+    splits = open_splits(recipe, given, task)
+    made.check(splits.transfer.spec)
+    student = student_arm(recipe, given, splits)
+    blueprints = student_blueprint(recipe, given, splits), teacher_blueprint(recipe, given, splits)
+    recipe, runtime = _resolved(recipe, blueprints)
+    seeds = recipe.verdict.seeds
+    others = comparison_arms(recipe, splits, len(student.candidates)) if seeds else []
+    return Plan(
+        recipe=recipe,
+        given=given,
+        task=task,
+        splits=splits,
+        student=blueprints[0],
+        teacher=blueprints[1],
+        arms=(student, *others),
+        views=made,
+        runtime=runtime,
+        settings=TrainSettings(**recipe.train.model_dump(exclude={"epochs", "batch_size"})),
+        steps=steps_for(recipe.train.epochs, len(splits.transfer), recipe.train.batch_size),
+    )
+
+
+def _resolved(recipe: Recipe, blueprints: tuple[Blueprint, Blueprint]) -> tuple[Recipe, Runtime]:
+    """The recipe with device and threads filled in."""
+    wanted = recipe.runtime
+    parameters = sum(p.numel() for made in blueprints for p in made.make(recipe.seed).parameters())
+    runtime = resolve(
+        device=wanted.device, threads=wanted.threads, mixed_precision=wanted.mixed_precision, parameters=parameters
+    )
+    return recipe.model_copy(update={"runtime": wanted.model_copy(update=runtime.as_dict())}), runtime
+
+
+def resolved_text(made: Plan) -> str:
+    """The resolved recipe, as it is saved with the run."""
+    return dump(made.recipe)

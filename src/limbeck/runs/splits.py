@@ -1,0 +1,145 @@
+"""Who may see which examples: the teacher's, the student's with and without labels, validation, test."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from limbeck.core.identity import fingerprint
+from limbeck.data.open import checked, open_source
+from limbeck.data.source import Source
+from limbeck.data.split import keep_labels, stratified
+from limbeck.data.subset import Subset, concat, without_labels
+from limbeck.errors import DataError
+from limbeck.recipe.model import GIVEN, Recipe
+from limbeck.runs.given import Given
+from limbeck.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """The parts of the data. Validation and test share no example with the others.
+
+    Attributes:
+        teacher: what a teacher of our own is trained on.
+        transfer: everything a student may learn from a teacher; -1 where it may not see the label.
+        labelled: the part of `transfer` with labels; all that the baseline has.
+        validation: labelled; chooses everything that is chosen.
+        test: labelled; read once, at the end.
+    """
+
+    teacher: Source
+    transfer: Source
+    labelled: Source
+    validation: Source
+    test: Source
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the labels."""
+        return tuple(self.transfer.classes)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over all parts."""
+        parts = (self.teacher, self.transfer, self.labelled, self.validation, self.test)
+        return fingerprint([part.fingerprint() for part in parts])
+
+
+def open_splits(recipe: Recipe, given: Given, task: Task) -> Splits:
+    """Opens the recipe's data and divides them; the division depends on `recipe.seed` alone.
+
+    Args:
+        recipe: its `data` section.
+        given: data handed over by Python code.
+        task: checks the labels.
+
+    Returns:
+        The parts.
+
+    Raises:
+        DataError: something is missing or does not fit; the message names the mend.
+    """
+    where = given.data if recipe.data.train == GIVEN else recipe.data.train
+    if where is None:
+        raise DataError("data.train is 'given', but no data were given; pass data=... to distil()")
+    whole = checked(_open(recipe, where, "train"), task)
+    rest, test = _test(recipe, given, where, whole, task)
+    visible = keep_labels(rest.labels, recipe.data.keep_labels, recipe.seed) & (rest.labels >= 0)
+    _enough(visible, rest)
+    kept, validation = _validation(recipe, given, rest, visible, task)
+    training = np.sort(np.concatenate([kept, np.flatnonzero(~visible)]))
+    known = np.intersect1d(training, np.flatnonzero(rest.labels >= 0))
+    transfer: Source = without_labels(Subset(rest, training), np.flatnonzero(~np.isin(training, kept)))
+    unlabelled = given.unlabelled if recipe.data.unlabelled in (None, GIVEN) else recipe.data.unlabelled
+    if unlabelled is not None:
+        transfer = concat([transfer, _open(recipe, unlabelled, "unlabelled", transfer.classes)])
+    train = recipe.teacher.train
+    teacher_rows = kept if train is not None and train.labels == "kept" else known
+    splits = Splits(Subset(rest, teacher_rows), transfer, Subset(rest, kept), validation, test)
+    _same_inputs(splits)
+    return splits
+
+
+def _open(recipe: Recipe, where: Any, split: str, classes: Any = None) -> Source:  # noqa: ANN401
+    names = recipe.data.classes if classes is None else tuple(classes)
+    return open_source(where, split=split, classes=names, size=recipe.data.size, channels=recipe.data.channels)
+
+
+def _test(recipe: Recipe, given: Given, where: Any, whole: Source, task: Task) -> tuple[Source, Source]:  # noqa: ANN401
+    """Training examples without the test split, and the test split."""
+    named = given.test if recipe.data.test in (None, GIVEN) else recipe.data.test
+    if named is None and brings_test(where):
+        named = where
+    if named is not None:
+        return whole, checked(_open(recipe, named, "test", whole.classes), task)
+    kept, held = stratified(whole.labels, recipe.data.test_fraction, recipe.seed)
+    if not len(held):
+        raise DataError(f"{whole.name}: too few labelled examples to split off a test set; name one in data.test")
+    return Subset(whole, kept), Subset(whole, held)
+
+
+def brings_test(where: Any) -> bool:  # noqa: ANN401
+    """Whether data come with a test split of their own: digits, an IDX folder, a folder of split folders."""
+    if not isinstance(where, str | Path):
+        return False
+    if where == "digits":
+        return True
+    folder = Path(where)
+    if not folder.is_dir():
+        return False
+    names = {entry.name for entry in folder.iterdir()}
+    return any(name.startswith("t10k") for name in names) or ("train" in names and bool({"test", "testing"} & names))
+
+
+def _validation(recipe: Recipe, given: Given, rest: Source, visible: Any, task: Task) -> tuple[Any, Source]:  # noqa: ANN401
+    """Rows whose labels the student may see, without validation's; and the validation split."""
+    named = given.validation if recipe.data.validation in (None, GIVEN) else recipe.data.validation
+    rows = np.flatnonzero(visible)
+    if named is not None:
+        return rows, checked(_open(recipe, named, "validation", rest.classes), task)
+    kept, held = stratified(rest.labels[rows], recipe.data.validation_fraction, recipe.seed)
+    if not len(held):
+        raise DataError(
+            f"{rest.name}: the {len(rows)} labels that may be seen are too few to split off a validation set; raise "
+            "data.keep_labels, or name one in data.validation"
+        )
+    return rows[kept], Subset(rest, rows[held])
+
+
+def _enough(visible: Any, rest: Source) -> None:  # noqa: ANN401
+    if not visible.any():
+        raise DataError(
+            f"{rest.name}: no example has a label, so nothing can be validated or tested; label a few, and pass the "
+            "others as data.unlabelled"
+        )
+
+
+def _same_inputs(splits: Splits) -> None:
+    expected = splits.transfer.spec
+    for part in (splits.teacher, splits.validation, splits.test):
+        if part.spec != expected:
+            raise DataError(
+                f"{part.name} holds examples of {part.spec}, the training data of {expected}; set data.size and "
+                "data.channels, so that all are alike"
+            )

@@ -1,0 +1,124 @@
+"""`distil`: from a recipe, or from models and data at hand, to one proven student."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from limbeck.core.progress import Reporter, Silent
+from limbeck.record import Record, Verdict
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from limbeck.objectives import Objective, WeightedSum
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: everything it wrote.
+        record: everything it measured.
+    """
+
+    folder: Path
+    record: Record
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.folder / "report.html"
+
+    @property
+    def student(self) -> Path:
+        """The bundle: weights, ONNX program, model card."""
+        return self.folder / "student"
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Whether the teacher helped; `None` where no verdict was asked for."""
+        return self.record.verdict
+
+
+def distil(
+    *,
+    recipe: Path | str | Mapping[str, Any] | None = None,
+    teacher: "nn.Module | None" = None,
+    student: "nn.Module | Callable[[], nn.Module] | None" = None,
+    data: Any = None,  # noqa: ANN401 - arrays, a data set, a path
+    test: Any = None,  # noqa: ANN401
+    validation: Any = None,  # noqa: ANN401
+    unlabelled: Any = None,  # noqa: ANN401
+    objective: "Objective | WeightedSum | None" = None,
+    out: Path | str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    trust_code: bool = False,
+    progress: Reporter | None = None,
+) -> Run:
+    """Distils a teacher into a student, measures and exports it, and says whether the teacher helped.
+
+    Args:
+        recipe: a recipe file, or its keys as a mapping; what is left out has the recipe's defaults.
+        teacher: a module that gives logits; it is put into eval mode and frozen.
+        student: a module, from whose weights every seed starts, or a function that makes a fresh one (better).
+        data: training examples: a path, arrays `(x, y)`, or a map-style data set.
+        test: likewise; left out, a share of the data is split off.
+        validation: likewise; left out, a share of the labelled examples is split off.
+        unlabelled: likewise: further examples without labels, for the teacher to label.
+        objective: what the student minimises; left out, soft targets whose temperature validation chooses.
+        out: folder of the run; `runs/<name>` by default. A run that was interrupted goes on there.
+        overrides: dotted recipe keys, such as `{"train.epochs": 5}`; they win over the recipe.
+        trust_code: whether names of the form `module:function` in the recipe may be loaded.
+        progress: shows progress, such as `limbeck.core.progress.Terminal()`; silent by default.
+
+    Returns:
+        Folder and record; the report is in `run.report`.
+
+    Raises:
+        InputError: something given is wrong; nothing was written.
+        RunError: the run failed; the same call goes on where it was.
+    """
+    from limbeck import pipeline
+    from limbeck.objectives import as_sum
+    from limbeck.recipe import from_mapping, load
+    from limbeck.runs.given import Given
+    from limbeck.runs.plan import plan
+
+    reporter = progress or Silent()
+    given = Given(
+        teacher=teacher, student=student, data=data, test=test, validation=validation, unlabelled=unlabelled,
+        objective=None if objective is None else as_sum(objective), trust_code=trust_code,
+        folder=Path(recipe).absolute().parent if isinstance(recipe, str | Path) else None,
+    )  # fmt: skip
+    beside = _beside(given, recipe)
+    if isinstance(recipe, str | Path):
+        loaded = load(recipe, {**beside, **(overrides or {})})
+    else:
+        loaded = from_mapping({**_nested(beside), **(recipe or {})}, overrides=overrides)
+    made = plan(loaded, given)
+    folder = Path(out) if out is not None else Path("runs") / made.recipe.name
+    return Run(folder, pipeline.run(made, folder, reporter))
+
+
+def _beside(given: Any, recipe: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Recipe keys that say "given" for every object that was."""
+    del recipe
+    keys = {"data.train": given.data, "teacher": given.teacher, "student": given.student}
+    return {key: "given" for key, value in keys.items() if value is not None}
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, value in flat.items():
+        first, _, second = key.partition(".")
+        if second:
+            nested.setdefault(first, {})[second] = value
+        else:
+            nested[first] = value
+    return nested
+
+
+_NAME = re.compile(r"[^A-Za-z0-9._-]+")
