@@ -159,4 +159,9 @@ def test_trust_cannot_be_set_either(tmp_path):
 
 
 def test_what_an_override_breaks_is_said_too(tmp_path):
-    assert "train.epochs: got 'x' (text)" in said_about(BASE, tmp_path, {"train.epochs": "x"})
+    text = BASE + "train: {epochs: 3}\nobjective: {temperature: 1}"
+    assert said_about(text, tmp_path, {"train.epochs": "x"}).startswith("r.yaml: --set train.epochs: got 'x' (text)")
+    assert said_about(text, tmp_path, {"objective.temperature": 0}).startswith(
+        "r.yaml: --set objective.temperature: 0.0 is"
+    )
+    assert said_about(text, tmp_path, {"tune.trials": -1}).startswith("r.yaml: --set tune.trials: got -1")

@@ -1,1 +1,60 @@
-"""Package."""
+"""The command line: it parses, calls one verb, and prints. Errors are one line; exit codes are those of `errors`."""
+
+import errno
+import sys
+import traceback
+from collections.abc import Sequence
+
+from limbeck.errors import Interrupted, LimbeckError
+
+_INTERRUPTED = Interrupted.exit_code
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command and leaves with its exit code.
+
+    0: done; 1: the run failed, and the same command resumes it; 2: what was given is wrong; 130: interrupted.
+
+    Args:
+        arguments: without the program's name; `None` takes the process's.
+
+    Raises:
+        SystemExit: always.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    raise SystemExit(_run(list(arguments)))
+
+
+def _run(arguments: list[str]) -> int:
+    from limbeck.cli.app import app, usage_error
+
+    debug = "--debug" in arguments  # wherever it stands
+    arguments = [argument for argument in arguments if argument != "--debug"] or ["--help"]
+    try:
+        code = app(args=arguments, prog_name="limbeck", standalone_mode=False)
+    except LimbeckError as error:
+        if debug:
+            traceback.print_exc()
+        return _say(" ".join(str(error).split()), error.exit_code)
+    except OSError as error:
+        if error.errno not in _FULL or debug:
+            raise
+        return _say(f"no space left for {error.filename or 'the run'}: free some and run the same command again", 1)
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    except Exception as error:
+        usage = usage_error(error)
+        if usage is None:  # a mistake of ours: the traceback is what helps
+            raise
+        if usage:
+            return _say(usage, 2)
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:  # typer makes an exit of Ctrl-C
+        return _say("interrupted", _INTERRUPTED)
+    return code if isinstance(code, int) else 0
+
+
+def _say(message: str, code: int) -> int:
+    sys.stderr.write(f"limbeck: {message}\n")
+    return code

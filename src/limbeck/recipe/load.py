@@ -11,7 +11,7 @@ from limbeck.errors import RecipeError
 from limbeck.recipe.contradictions import contradictions
 from limbeck.recipe.keys import explained
 from limbeck.recipe.model import Recipe
-from limbeck.recipe.overrides import overridden, plain
+from limbeck.recipe.overrides import overridden, override_path, plain
 from limbeck.recipe.paths import absolute
 from limbeck.recipe.problems import Origin, Problem, came, refuse
 from limbeck.recipe.settings import resolve
@@ -83,7 +83,7 @@ def _checked(parsed: Parsed, origin: str, overrides: Mapping[str, Any], *, name:
     if not isinstance(parsed.values, dict):
         raise RecipeError(f"{origin}: got {came(parsed.values)}, expected settings such as data: {{train: digits}}")
     full, shown = expand(overridden(parsed.values, overrides))
-    where = Origin(origin, parsed.places, shown)
+    where = Origin(origin, parsed.places, shown, frozenset(map(override_path, overrides)))
     problems = [Problem(("trust_code",), _TRUST)] if full.pop("trust_code", None) is not None else []
     full.setdefault("name", name)
     full, found = resolve(absolute(full, folder))

@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 from limbeck.errors import RecipeError
+from limbeck.recipe.text import Path
 
 
 def overridden(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,6 +36,16 @@ def overridden(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str
         else:
             raise RecipeError(f"--set {key}: the recipe has no such place; expected section.key=value")
     return values
+
+
+def override_path(key: str) -> Path:
+    """The path that a dotted key names.
+
+    Example:
+        >>> override_path("objective.0.temperature")
+        ('objective', 0, 'temperature')
+    """
+    return tuple(int(step) if step.isdigit() else step for step in key.split("."))
 
 
 def _step(inner: Any, step: str, key: str) -> Any:  # noqa: ANN401 - one level of plain values

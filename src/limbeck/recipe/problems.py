@@ -34,11 +34,13 @@ class Origin:
         name: the file, or "recipe".
         places: line and column of each key as the user wrote it.
         shown: path after shorthands were written out -> path as the user wrote it.
+        set: paths that were overridden, so that the file is not to blame.
     """
 
     name: str = "recipe"
     places: Mapping[Path, Place] = field(default_factory=dict)
     shown: Mapping[Path, Path] = field(default_factory=dict)
+    set: frozenset[Path] = frozenset()
 
     def as_written(self, path: Path) -> Path:
         """The path as the user knows it: shorthands are undone."""
@@ -47,9 +49,16 @@ class Origin:
                 return self.as_written(self.shown[path[:length]] + path[length:])
         return path
 
+    def was_set(self, path: Path) -> bool:
+        """Whether the value there came from an override."""
+        written = self.as_written(path)
+        return any(written[: len(other)] == other for other in self.set)
+
     def place(self, path: Path) -> Place | None:
         """Line and column of the path, or of the nearest thing around it."""
         written = self.as_written(path)
+        if self.was_set(path):
+            return None
         for length in range(len(written), 0, -1):
             if written[:length] in self.places:
                 return self.places[written[:length]]
@@ -80,7 +89,8 @@ def _place(problem: Problem, origin: Origin) -> str:
 
 def _line(problem: Problem, origin: Origin) -> str:
     hint = f"; did you mean {dotted(origin.as_written(problem.meant))}?" if problem.meant else ""
-    return f"{dotted(origin.as_written(problem.path))}: {problem.text}{hint}"
+    source = "--set " if origin.was_set(problem.path) else ""
+    return f"{source}{dotted(origin.as_written(problem.path))}: {problem.text}{hint}"
 
 
 def dotted(path: Path) -> str:

@@ -190,8 +190,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    """Text with control characters or rare line breaks is escaped, since plain quotes would fold them into spaces."""
-    style = None if value.isprintable() or value.replace("\n", "").isprintable() else '"'
+    """Text with line breaks or control characters is escaped: plain quotes would fold rare breaks into spaces."""
+    style = None if value.isprintable() else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
@@ -199,7 +199,7 @@ _Dumper.add_representer(str, _text)
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(rf"({_FLOAT.pattern})$"), list("-+.0123456789"))
 
 
-def emit(values: Any) -> str:  # noqa: ANN401 - any plain value
+def emit(values: Any, *, width: int = 100) -> str:  # noqa: ANN401 - any plain value
     """YAML text that `parse` reads back as the same values; small lists and mappings stay on one line.
 
     Example:
@@ -208,6 +208,6 @@ def emit(values: Any) -> str:  # noqa: ANN401 - any plain value
         mixed_precision: 'no'
     """
     text: str = yaml.dump(
-        values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None
+        values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width, default_flow_style=None
     )
     return text

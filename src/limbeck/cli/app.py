@@ -1,0 +1,208 @@
+"""The verbs as commands. Each imports what it needs when it is called, so that `--help` answers at once."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="limbeck",
+    help="Distil your model for your device, and prove what was kept and what was lost.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 the run failed and can be resumed, 2 the input was wrong, 130 interrupted.",
+)
+
+Recipe = Annotated[Path, typer.Argument(help="The recipe file.", show_default=False)]
+Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one setting; repeatable.")]
+Trust = Annotated[bool, typer.Option("--trust-code", help="Load module:function names of the recipe; they run code.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder to write.", show_default=False)]
+
+
+def usage_error(error: Exception) -> str | None:
+    """What a mistake on the command line is called; empty where the user broke off, `None` for any other error."""
+    if isinstance(error, typer.Abort):
+        return ""
+    if not hasattr(error, "format_message"):
+        return None
+    context = getattr(error, "ctx", None)
+    where = f" (see {context.command_path} --help)" if context is not None else ""
+    return " ".join(str(error.format_message()).split()).rstrip(".") + where
+
+
+def _version(value: bool) -> None:
+    if value:
+        import limbeck
+
+        _print(f"limbeck {limbeck.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Distil your model for your device, and prove what was kept and what was lost."""
+    del version, debug  # both are looked at before: one by its callback, one by `main`
+
+
+@app.command()
+def demo(out: Out) -> None:
+    """Distil a small student on scikit-learn's digits: the whole road, in minutes."""
+    from limbeck.cli.shown import run_lines
+    from limbeck.core.progress import Terminal
+    from limbeck.verbs.demo import demo as verb
+
+    _echo(run_lines(verb(out=out, progress=Terminal())))
+
+
+@app.command()
+def init(
+    data: Annotated[
+        str, typer.Option("--data", help="digits, an IDX folder, .npz or image folder.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Recipe file to write.", show_default=False)],
+) -> None:
+    """Look at data and write a commented recipe for them."""
+    from limbeck.verbs.init import init as verb
+
+    path = verb(data=data, out=out)
+    _print(f"{path} is written. Next: limbeck check {path}")
+
+
+@app.command()
+def check(recipe: Recipe, set_: Sets = None, trust_code: Trust = False, json: Json = False) -> None:
+    """Say what a recipe would do, without doing it."""
+    from limbeck.cli.shown import check_lines
+    from limbeck.cli.values import overrides
+    from limbeck.verbs.check import check as verb
+
+    found = verb(recipe=recipe, overrides=overrides(set_), trust_code=trust_code)
+    _echo_json(found.model_dump(mode="json")) if json else _echo(check_lines(found))
+    if found.exceeds:
+        raise typer.Exit(2)
+
+
+@app.command()
+def distil(
+    recipe: Recipe,
+    out: Annotated[Path | None, typer.Option("--out", help="The run's folder.  [default: runs/NAME]")] = None,
+    set_: Sets = None,
+    trust_code: Trust = False,
+    seeds: Annotated[int | None, typer.Option("--seeds", help="The same as --set verdict.seeds=N.")] = None,
+) -> None:
+    """Distil: teacher, student, proof, export, report. The same command resumes a run that was interrupted."""
+    from limbeck.cli.shown import run_lines
+    from limbeck.cli.values import overrides
+    from limbeck.core.progress import Terminal
+    from limbeck.verbs.distil import distil as verb
+
+    changes = overrides(set_) | ({} if seeds is None else {"verdict.seeds": seeds})
+    _echo(run_lines(verb(recipe=recipe, out=out, overrides=changes, trust_code=trust_code, progress=Terminal())))
+
+
+app.command("distill", hidden=True)(distil)
+
+
+@app.command()
+def measure(
+    file: Annotated[Path, typer.Argument(help="A student's or a run's folder, or an .onnx file.", show_default=False)],
+    threads: Annotated[int, typer.Option("--threads", help="Threads of the runtime.")] = 1,
+    batch: Annotated[int, typer.Option("--batch", help="Examples a call.")] = 1,
+    json: Json = False,
+) -> None:
+    """Measure size and speed of a finished student on this machine. Needs no torch."""
+    from limbeck.cli.shown import measure_lines
+    from limbeck.verbs.measure import measure as verb
+
+    found = verb(file=file, threads=threads, batch=batch)
+    _echo_json(found.model_dump(mode="json")) if json else _echo(measure_lines(found))
+
+
+@app.command()
+def export(
+    bundle: Annotated[Path, typer.Argument(help="A student's or a run's folder.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", help="Formats, separated by commas: onnx.", show_default=False)],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write.  [default: the bundle's exports]")] = None,
+    json: Json = False,
+) -> None:
+    """Export a finished student, and compare each file with it."""
+    from limbeck.cli.shown import export_lines
+    from limbeck.cli.values import names
+    from limbeck.verbs.export import export as verb
+
+    found = verb(bundle=bundle, to=names(to), out=out)
+    _echo_json([each.model_dump(mode="json") for each in found]) if json else _echo(export_lines(found))
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run's folder.", show_default=False)],
+    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Write a run's report again, and say where it is."""
+    from limbeck.verbs.report import report as verb
+
+    _print(str(verb(run=run, open_browser=open_)))
+
+
+@app.command()
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="A student's or a run's folder.", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(help="Pictures, folders, .npy or .npz files.", show_default=False)],
+    out: Annotated[Path | None, typer.Option("--out", help="Also write the answers to a .json or .csv file.")] = None,
+    json: Json = False,
+) -> None:
+    """Ask a finished student. Needs no torch."""
+    from limbeck.cli.shown import predict_lines
+    from limbeck.verbs.predict import predict as verb
+
+    found = verb(bundle=bundle, inputs=files, out=out)
+    _echo_json([each.model_dump(mode="json") for each in found]) if json else _echo(predict_lines(found))
+
+
+@app.command()
+def methods(json: Json = False) -> None:
+    """List what a student can be asked to imitate: what each does, when it helps, when it hurts."""
+    from dataclasses import asdict
+
+    from limbeck.cli.shown import methods_lines
+    from limbeck.verbs.methods import methods as verb
+
+    found = verb()
+    _echo_json([asdict(card) for card in found]) if json else _echo(methods_lines(found))
+
+
+@app.command()
+def devices(json: Json = False) -> None:
+    """List device profiles: the limits a student can be asked to meet."""
+    from limbeck.cli.shown import devices_lines
+    from limbeck.verbs.devices import devices as verb
+
+    found = verb()
+    _echo_json([device.model_dump(mode="json") for device in found]) if json else _echo(devices_lines(found))
+
+
+def _echo(lines: list[str]) -> None:
+    _print("\n".join(lines))
+
+
+def _echo_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
+    import json
+
+    _print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _print(text: str) -> None:
+    """The one place that writes to standard output; a reader that left (`limbeck methods | head`) is no error."""
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,131 @@
+"""What people see: results as lines of plain text. Scripts ask for `--json`."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from limbeck.objectives import MethodCard
+    from limbeck.profiles import Profile
+    from limbeck.record import Export, Latency
+    from limbeck.verbs.check import Checked
+    from limbeck.verbs.distil import Run
+    from limbeck.verbs.measure import Measurement
+    from limbeck.verbs.predict import Prediction
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns side by side, as wide as they must be.
+
+    Example:
+        >>> table([["role", "steps"], ["student", "20"]])
+        ['role     steps', 'student  20']
+    """
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def size(count: int | None) -> str:
+    """Bytes for people.
+
+    Example:
+        >>> size(512), size(27688), size(3 << 20)
+        ('512 B', '27.0 KB', '3.0 MB')
+    """
+    if count is None:
+        return "unknown"
+    if count < 1 << 10:
+        return f"{count} B"
+    return f"{count / (1 << 10):,.1f} KB" if count < 1 << 20 else f"{count / (1 << 20):,.1f} MB"
+
+
+def run_lines(run: "Run") -> list[str]:
+    """The verdict, and where everything lies."""
+    verdict = run.record.verdict
+    said = [verdict.sentence] if verdict is not None else ["No verdict was asked for (verdict.seeds: 0)."]
+    explained = [comparison.sentence for comparison in run.record.comparisons]
+    places = [["report", str(run.report)], ["student", str(run.student)]]
+    return [*said, *explained, "", *table(places)]
+
+
+def check_lines(found: "Checked") -> list[str]:
+    """What a run would do."""
+    count = found.examples
+    trained = (
+        f"trained on {count['teacher']:,} labels, {found.teacher.steps:,} steps" if found.teacher.steps else "given"
+    )
+    facts = [
+        ["data", f"{found.input}; {len(found.classes)} classes"],
+        ["", f"{count['labelled']:,} labelled and {count['unlabelled']:,} unlabelled examples to learn from"],
+        ["", f"{count['validation']:,} to choose on, {count['test']:,} to test on"],
+        ["teacher", f"{found.teacher.name}, {trained}; {_facts(found.teacher.params, found.teacher.macs)}"],
+        ["student", f"{found.student.name}; {_facts(found.student.params, found.student.macs)}"],
+        ["", f"{size(found.student.size_bytes)} of weights, {size(found.peak_memory_bytes)} of activations"],
+        ["training", f"{found.student.steps:,} steps of {found.batch_size} ({found.epochs} epochs)"],
+        ["", f"roughly {found.training_memory_mb:,.0f} MB beside torch itself"],
+    ]
+    arms = [["arm", "candidates", "full runs", "steps in all"]]
+    arms += [[arm.role, str(arm.candidates), str(arm.runs), f"{arm.steps:,}"] for arm in found.arms]
+    notes = [*found.exceeds, *found.fits, *(f"note: {note}" for note in found.notes)]
+    return [*table(facts), "", *table(arms), *([""] if notes else []), *notes]
+
+
+def _facts(params: int, macs: int) -> str:
+    return f"{params:,} parameters, {macs:,} multiply-accumulates an example"
+
+
+def measure_lines(found: "Measurement") -> list[str]:
+    """Size and speed, and the machine they belong to."""
+    params = "unknown" if found.params is None else f"{found.params:,}"
+    rows = [
+        ["file", found.file],
+        ["input", found.input],
+        ["size", f"{size(found.size_bytes)}, {params} parameters"],
+        ["latency", _latency(found.latency_ms)],
+        ["machine", f"{found.machine.cpu}, {found.machine.cores} cores, {found.machine.os}"],
+    ]
+    return table(rows)
+
+
+def _latency(found: "Latency") -> str:
+    threads = f"{found.threads} thread{'s' if found.threads > 1 else ''}"
+    times = f"p50 {found.p50:.3g} ms, p90 {found.p90:.3g}, p99 {found.p99:.3g}, max {found.max:.3g}"
+    return f"{times} ({found.runtime}, {threads}, batch {found.batch}, {found.repeats} calls)"
+
+
+def export_lines(found: Sequence["Export"]) -> list[str]:
+    """Files, and how well each agrees with the student."""
+    rows = [["format", "size", "largest difference", "same answers", "file"]]
+    for each in found:
+        parity = each.parity
+        rows.append(
+            [each.format, size(each.size_bytes), f"{parity.max_abs_error:.2g}", f"{parity.agreement:.2%}", each.path]
+        )
+    return table(rows)
+
+
+def predict_lines(found: Sequence["Prediction"]) -> list[str]:
+    """One answer a line."""
+    rows = [["file", "label", "probability", "note"]]
+    for each in found:
+        name = each.file if each.row is None else f"{each.file}[{each.row}]"
+        rows.append([name, each.label, f"{each.probability:.3f}", each.note or ""])
+    return table(rows)
+
+
+def methods_lines(cards: Sequence["MethodCard"]) -> list[str]:
+    """The cards, one paragraph each."""
+    lines: list[str] = []
+    for card in cards:
+        rows = [[f"  {key}", getattr(card, key)] for key in ("needs", "cost", "helps", "hurts", "suggested", "paper")]
+        lines += [card.name, f"  {card.summary}", *table(rows), ""]
+    return lines[:-1]
+
+
+def devices_lines(found: Sequence["Profile"]) -> list[str]:
+    """Limits side by side, then where they come from."""
+    rows = [["name", "latency ms", "size KB", "memory KB", "runtime", "device"]]
+    for device in found:
+        limits = (device.latency_ms, device.size_kb, device.memory_kb)
+        numbers = ["-" if limit is None else f"{limit:g}" for limit in limits]
+        rows.append([device.name, *numbers, device.runtime or "-", device.title])
+    return [*table(rows), "", *(f"{device.name}: {device.source}" for device in found)]

@@ -1,0 +1,51 @@
+"""Small languages of the command line: `key=value` and `a,b`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from limbeck.errors import InputError
+from limbeck.recipe.text import parse
+
+
+def overrides(pairs: Sequence[str] | None) -> dict[str, Any]:
+    """`--set key=value` as a mapping; values are read as in a recipe.
+
+    Args:
+        pairs: as they were given.
+
+    Raises:
+        InputError: one has no `=`, or a key comes twice.
+
+    Example:
+        >>> overrides(["train.epochs=5", "objective.temperature=auto", "data.views.ops=[flip]"])
+        {'train.epochs': 5, 'objective.temperature': 'auto', 'data.views.ops': ['flip']}
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs or ():
+        key, equals, text = pair.partition("=")
+        key = key.strip()
+        if not (equals and key):
+            raise InputError(f"--set {pair}: expected key=value, for instance --set train.epochs=5")
+        if key in values:
+            raise InputError(f"--set {key} is given twice; keep one")
+        values[key] = parse(text, f"--set {key}").values
+    return values
+
+
+def names(text: str) -> list[str]:
+    """`a,b` as a list.
+
+    Args:
+        text: as it was given.
+
+    Raises:
+        InputError: it is empty.
+
+    Example:
+        >>> names("onnx, web")
+        ['onnx', 'web']
+    """
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise InputError("--to: no format is named; for instance --to onnx")
+    return found
