@@ -1,8 +1,10 @@
 """The charts, as Vega-Lite specifications without data: the page hands each its rows.
 
 Colours are the style sheet's custom properties, so charts follow the light and the dark scheme by themselves.
+No text from a run enters a specification: Vega-Lite makes expressions of titles.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,7 @@ TABLE = "table"
 
 _SHAPES = {"teacher": "diamond", "student": "circle", "baseline": "square", "teacher-labels": "triangle-up"}
 _DASHES = {"teacher": [7, 3], "student": [1, 0], "baseline": [3, 3], "teacher-labels": [9, 3, 2, 3]}
-_NAMES = "{" + ", ".join(f"'{role}': '{label}'" for role, label in LABELS.items()) + "}"
+_NAMES = json.dumps(LABELS)
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 _AXIS = {
     "domainColor": "var(--line-strong)",
@@ -48,7 +50,7 @@ def accuracy_against_size(metric: MetricRecord, rows: Sequence[Mapping[str, Any]
 
     base = alt.Chart(alt.NamedData(TABLE)).transform_calculate(who=f"{_NAMES}[datum.role]")
     x = alt.X("bytes:Q", title="size as stored", scale=alt.Scale(type="log", padding=36), axis=_bytes_axis())
-    y = {"title": metric.name, "axis": _value_axis(metric), "scale": alt.Scale(zero=False, nice=True, padding=8)}
+    y = {"title": None, "axis": _value_axis(metric), "scale": alt.Scale(zero=False, nice=True, padding=8)}
     layers = []
     for role, place in _asides(rows).items():
         of_role = base.transform_filter(f"datum.role === '{role}'")
@@ -162,7 +164,7 @@ def _tooltip(metric: MetricRecord) -> "Sequence[alt.Tooltip]":
     style = ".1%" if metric.percent else ".4g"
     return [
         alt.Tooltip("who:N", title="model"),
-        alt.Tooltip("value:Q", title=metric.name, format=style),
+        alt.Tooltip("value:Q", title="mean", format=style),
         alt.Tooltip("low:Q", title="interval from", format=style),
         alt.Tooltip("high:Q", title="to", format=style),
         alt.Tooltip("bytes:Q", title="bytes", format=","),

@@ -91,7 +91,8 @@ def _told(line: Line) -> bool:
 
 def _columns(models: Models) -> list[Column]:
     def seeds(found: Sequence[ModelRecord]) -> str:
-        return f"{len(found)} seeds" if len(found) > 1 else ""
+        seeded = all(model.seed is not None for model in found)
+        return f"{len(found)} {'seeds' if seeded else 'models'}" if len(found) > 1 else ""
 
     return [Column(role, LABELS[role], SAYS[role], shipped(found).name, seeds(found)) for role, found in models.items()]
 

@@ -110,7 +110,7 @@ class RunFiles:
     def _arrays(self, ref: FileRef, what: str, *names: str) -> Mapping[str, np.ndarray[Any, Any]]:
         path = self._path(ref, what)
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return {name: stored[name] for name in names}
         except _UNREADABLE as error:
             raise AbsentError(f"{what}: {ref.path} cannot be read: {error}") from error

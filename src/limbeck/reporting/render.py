@@ -106,7 +106,7 @@ def _soft(record: Record, shown: examples.Shown | str) -> dict[str, Any] | None:
         {
             "picture": example.picture,
             "row": example.row,
-            "truth": example.truth,
+            "truth": record.classes.index(example.truth) if example.truth is not None else None,
             "why": example.why,
             "teacher": teacher,
             "student": student,

@@ -79,9 +79,9 @@
       const names = classes.map((i) => page.soft.classes[i]);
       if (classes.length < page.soft.classes.length) names.push("all others");
       bars.classList.toggle("short", names.every((name) => name.length <= 2));
-      rows = names.map((name) => {
+      rows = names.map((name, place) => {
         const row = document.createElement("div");
-        row.className = name === example.truth ? "bar-row true" : "bar-row";
+        row.className = classes[place] === example.truth ? "bar-row true" : "bar-row";
         row.setAttribute("role", "listitem");
         const label = document.createElement("span");
         label.className = "bar-name";
@@ -94,7 +94,7 @@
       bars.replaceChildren(...rows.map(({ row }) => row));
       const use = document.querySelector("#example use");
       if (use) use.setAttribute("href", `#picture-${example.picture}`);
-      find("truth").textContent = example.truth ?? "unknown";
+      find("truth").textContent = page.soft.classes[example.truth] ?? "unknown";
       find("why").textContent = example.why[0].toUpperCase() + example.why.slice(1);
       find("row").textContent = `Row ${example.row} of the test split`;
       heat();
