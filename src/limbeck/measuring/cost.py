@@ -102,7 +102,7 @@ def weights_bytes(module: "nn.Module") -> int:
     Example:
         >>> import torch
         >>> weights_bytes(torch.nn.Linear(20, 30)) - 4 * (20 * 30 + 30)  # the header
-        128
+        136
     """
     import torch
 
@@ -110,7 +110,7 @@ def weights_bytes(module: "nn.Module") -> int:
     tensors: dict[str, torch.Tensor] = {}
     for name, tensor in module.state_dict().items():
         key = (tensor.data_ptr(), tensor.storage_offset(), tuple(tensor.shape))
-        if tensor.numel() == 0 or key not in seen:
+        if not tensor.data_ptr() or key not in seen:  # no memory: empty, or on the meta device
             seen.add(key)
             tensors[name] = tensor
     return _safetensors_header_bytes(tensors) + sum(t.numel() * t.element_size() for t in tensors.values())

@@ -6,7 +6,6 @@ In an A/A comparison both arms are the same baseline, so every *beats* and every
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -15,9 +14,9 @@ from scipy.special import ndtri
 from limbeck.errors import InputError
 from limbeck.record import Outcome
 from limbeck.studies.verdict import MARGIN, SEEDS, compare
-from limbeck.task import Metric, Task
+from limbeck.task import Array, Metric, Task
 
-Pair = tuple[np.ndarray[Any, np.dtype[Any]], np.ndarray[Any, np.dtype[Any]]]
+Pair = tuple[Array, Array]
 
 
 @dataclass(frozen=True, slots=True)

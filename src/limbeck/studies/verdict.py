@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from math import ceil, inf, log
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from limbeck.errors import InputError
 from limbeck.record import Outcome, Role, Verdict
 from limbeck.studies import wording
 from limbeck.studies.interval import LEVEL, Spread, spread
+from limbeck.task import Array
 
 MARGIN = 0.005
 """Differences within half a point do not matter, unless stated otherwise beforehand."""
@@ -30,8 +31,8 @@ CONDITIONS = (
 
 
 def compare(
-    arm_scores: Float[np.ndarray, "seeds examples"],
-    against_scores: Float[np.ndarray, "seeds examples"],
+    arm_scores: Shaped[np.ndarray, "seeds examples"],
+    against_scores: Shaped[np.ndarray, "seeds examples"],
     *,
     higher_is_better: bool,
     margin: float = MARGIN,
@@ -233,9 +234,7 @@ def _binary(scores: Float[np.ndarray, "seeds examples"]) -> bool:
     return bool(((scores == 0) | (scores == 1)).all())
 
 
-def _check(
-    arm: Float[np.ndarray, "seeds examples"], against: Float[np.ndarray, "seeds examples"], margin: float
-) -> None:
+def _check(arm: Array, against: Array, margin: float) -> None:
     if arm.ndim != 2 or arm.shape != against.shape or not arm.size:
         raise InputError(
             f"verdict: scores of shape {arm.shape} against {against.shape}; both must be (seeds, test examples), "
