@@ -1,8 +1,8 @@
 """pydoclint, with one opinion of ours: a docstring may be short, but what it says must be true and whole.
 
 pydoclint lets a docstring of one paragraph be, but asks for every section as soon as there is one, so an example alone
-would demand Args and Returns that only repeat the types. Left out here: missing sections (DOC201 and DOC402, and DOC101 and DOC103
-where there is no Args section at all). A section that leaves an argument out, or names one that does not exist, fails.
+would demand Args and Returns that only repeat the types. Left out here: missing sections (DOC201 and DOC402; DOC101 and
+DOC103 where there is no Args section at all). A section that leaves an argument out, or invents one, fails.
 """
 
 import ast

@@ -1,0 +1,77 @@
+"""The public surface, frozen: a name, an argument or a flag that appears or vanishes fails here first."""
+
+import inspect
+
+import pytest
+import typer
+
+import limbeck as lk
+from limbeck.cli.app import app
+
+NAMES = [
+    "HardLabels", "Run", "SoftTargets", "__version__", "check", "demo", "devices", "distil", "export", "init",
+    "measure", "methods", "objectives", "predict", "report",
+]  # fmt: skip
+
+VERBS = {
+    "check": ["recipe", "overrides", "trust_code"],
+    "demo": ["out", "progress"],
+    "devices": [],
+    "distil": [
+        "recipe", "teacher", "student", "data", "test", "validation", "unlabelled", "objective", "out", "overrides",
+        "trust_code", "progress",
+    ],
+    "export": ["bundle", "to", "out", "threads", "timed"],
+    "init": ["data", "out"],
+    "measure": ["file", "threads", "batch", "warmup", "repeats", "min_seconds"],
+    "methods": [],
+    "predict": ["bundle", "inputs", "out", "threads"],
+    "report": ["run", "open_browser"],
+}  # fmt: skip
+
+COMMANDS = {
+    "check": ["recipe", "--set", "--trust-code", "--json"],
+    "demo": ["--out"],
+    "devices": ["--json"],
+    "distil": ["recipe", "--out", "--set", "--trust-code", "--seeds"],
+    "distill": ["recipe", "--out", "--set", "--trust-code", "--seeds"],
+    "export": ["bundle", "--to", "--out", "--json"],
+    "init": ["--data", "--out"],
+    "measure": ["file", "--threads", "--batch", "--json"],
+    "methods": ["--json"],
+    "predict": ["bundle", "files", "--out", "--json"],
+    "report": ["run", "--open"],
+}
+
+
+def test_names():
+    assert lk.__all__ == NAMES
+    assert dir(lk) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_is_there_and_says_what_it_is(name):
+    value = getattr(lk, name)
+    assert name == "__version__" or inspect.getdoc(value)
+
+
+def test_no_other_name_is():
+    with pytest.raises(AttributeError, match="no attribute 'distill'"):
+        lk.distill  # noqa: B018
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_verbs_take_these_arguments_by_name_only(name):
+    parameters = inspect.signature(getattr(lk, name)).parameters.values()
+    assert [parameter.name for parameter in parameters] == VERBS[name]
+    assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters)
+
+
+def test_every_command_is_a_verb_and_every_verb_a_command():
+    commands = typer.main.get_command(app).commands
+    assert set(commands) - {"distill"} == set(VERBS)
+    assert {name: flags(command) for name, command in commands.items()} == COMMANDS
+
+
+def flags(command):
+    return [option.opts[0] if option.opts[0].startswith("-") else option.name for option in command.params]

@@ -1,0 +1,119 @@
+"""Writes the pages of docs/ that are made from code: keys, methods, schemas. A test fails when one is out of date."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+import limbeck as lk
+from limbeck.recipe import json_schema
+from limbeck.recipe.model import Recipe
+from limbeck.recipe.settings import SECTIONS, settings_model
+from limbeck.record import Record
+
+DOCS = Path(__file__).parents[1] / "docs"
+_MADE = "<!-- made by `make docs`; edit the code it comes from -->"
+
+
+def pages() -> dict[str, str]:
+    """File name in docs/ -> contents."""
+    return {
+        "recipe.schema.json": _json(json_schema()),
+        "record.schema.json": _json(Record.model_json_schema()),
+        "recipe.md": recipe_page(),
+        "methods.md": methods_page(),
+        "devices.md": devices_page(),
+    }
+
+
+def recipe_page() -> str:
+    """Every key of a recipe with its default and meaning."""
+    lines = [
+        "# Keys of `recipe.yaml`", "", _MADE, "",
+        "Only `data.train` and `teacher` must be given. Editors that know JSON schema complete and check recipes with",
+        "[recipe.schema.json](recipe.schema.json). Values are YAML 1.2's (`1e-3` is a number, `no` is text); tags and",
+        "anchors are refused.", "",
+        "| key | default | meaning |", "|---|---|---|",
+        *(f"| `{key}` | {default} | {meaning} |" for key, default, meaning in _keys(Recipe)),
+        "", "## Settings of named things", "",
+        "They stand beside the name: `student: {family: convnet, width: 16}`.", "",
+        "| section | name | settings and their defaults |", "|---|---|---|",
+        *(f"| `{section}` | `{name}` | {settings} |" for section, name, settings in _named()),
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _keys(model: type[BaseModel], at: str = "") -> Iterator[tuple[str, str, str]]:
+    for name, field in model.model_fields.items():
+        key = f"{at}{field.alias or name}"
+        inner = next((kind for kind in _kinds(field.annotation) if issubclass(kind, BaseModel)), None)
+        default = field.get_default(call_default_factory=True)
+        plain = not isinstance(default, BaseModel) and default is not PydanticUndefined
+        if field.description:
+            yield key, f"`{_yaml(default)}`" if plain else "", field.description
+        if inner is not None:
+            many = "[]" if "tuple" in str(field.annotation) else ""
+            yield from _keys(inner, f"{key}{many}.")
+
+
+def _kinds(annotation: Any) -> Iterator[type]:  # noqa: ANN401 - any annotation
+    if isinstance(annotation, type):
+        yield annotation
+    for part in getattr(annotation, "__args__", ()):
+        yield from _kinds(part)
+
+
+def _named() -> Iterator[tuple[str, str, str]]:
+    for section in SECTIONS:
+        where = ".".join(str(step) for step in section.path).replace(".*", "[]")
+        for name, dotted in section.names().items():
+            fields = settings_model(dotted).model_fields
+            yield where, name, ", ".join(f"`{key}: {_yaml(field.default)}`" for key, field in fields.items())
+
+
+def _yaml(value: Any) -> str:  # noqa: ANN401 - any plain value
+    return json.dumps(value).strip('"')
+
+
+def methods_page() -> str:
+    """The method cards."""
+    lines = ["# Methods", "", _MADE, "", "What a student can be asked to imitate (`limbeck methods` prints the same)."]
+    for card in lk.methods():
+        lines += ["", f"## {card.name}", "", card.summary, ""]
+        lines += [
+            f"- **{key}**: {getattr(card, key)}" for key in ("needs", "cost", "helps", "hurts", "suggested", "paper")
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def devices_page() -> str:
+    """The device profiles."""
+    lines = ["# Device profiles", "", _MADE, "", "1 KB = 1024 bytes. A latency measured elsewhere is only a hint.", ""]
+    lines += [
+        "| name | device | runtime | latency ms | size KB | memory KB | where the limits come from |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for device in lk.devices():
+        numbers = " | ".join(f"{limit:g}" for limit in (device.latency_ms, device.size_kb, device.memory_kb) if limit)
+        lines.append(f"| `{device.name}` | {device.title} | {device.runtime} | {numbers} | {device.source} |")
+    return "\n".join(lines) + "\n"
+
+
+def _json(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> int:
+    """Writes all pages."""
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, encoding="utf-8")
+        print(f"docs/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
