@@ -54,7 +54,7 @@ def _keys(model: type[BaseModel], at: str = "") -> Iterator[tuple[str, str, str]
         default = field.get_default(call_default_factory=True)
         plain = not isinstance(default, BaseModel) and default is not PydanticUndefined
         if field.description:
-            yield key, f"`{_yaml(default)}`" if plain else "", field.description
+            yield key, f"`{_yaml(default)}`" if plain else "", field.description.replace("|", r"\|")
         if inner is not None:
             many = "[]" if "tuple" in str(field.annotation) else ""
             yield from _keys(inner, f"{key}{many}.")
