@@ -33,11 +33,11 @@ def test_warm_up_is_not_counted():
 
     def call():
         calls.append(None)
-        sleep(0.05 if len(calls) == 1 else 0.001)
+        sleep(0.5 if len(calls) == 1 else 0.001)
 
     found = latency(call, **ONE, warmup=5, repeats=5, min_seconds=0.0)
     assert len(calls) >= 5 + 5
-    assert found.max < 50
+    assert found.max < 500
 
 
 def test_short_calls_are_repeated_until_time_is_up():
