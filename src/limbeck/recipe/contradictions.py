@@ -37,7 +37,7 @@ def _teacher(recipe: Recipe) -> Iterator[Problem]:
         yield Problem(("teacher",), f"got {state} of train and from; name one: a teacher is trained here, or exists")
         return
     if teacher.train is not None:
-        for key in ("weights", "classes", "preprocess"):
+        for key in ("weights", "classes"):
             if getattr(teacher, key) is not None:
                 yield Problem(("teacher", key), "belongs to a teacher that exists (teacher.from); remove it")
     elif teacher.from_ == GIVEN and teacher.weights is not None:
