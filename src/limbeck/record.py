@@ -5,14 +5,14 @@ the published schema.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from limbeck.core.storage import read_json, write_json
 from limbeck.errors import BundleError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
 Role = Literal["teacher", "student", "baseline", "teacher-labels"]
 """teacher; student = taught by soft targets; baseline = no teacher; teacher-labels = the teacher's hard labels."""
