@@ -12,6 +12,7 @@ from limbeck.errors import ModelError, RecipeError
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.reduce import full_precision, weighted_mean
+from limbeck.objectives.sparse import soft_targets_sampled_rows, soft_targets_top_rows
 
 CARD = MethodCard(
     name="soft-targets",
@@ -86,10 +87,37 @@ class SoftTargets(Objective):
         return Needs(teacher=True)
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
-        """`{"soft-targets": scalar}`."""
-        if student.logits is None or teacher is None or teacher.logits is None:
-            raise ModelError("soft-targets needs the logits of both; give a teacher")
-        return {"soft-targets": self.on_tensors(student.logits, teacher.logits, batch.weight)}
+        """`{"soft-targets": scalar}`, from all of the teacher's logits, its largest ones, or drawn classes."""
+        if student.logits is None or teacher is None:
+            raise ModelError("soft-targets needs the student's logits and a teacher's answer; give a teacher")
+        if teacher.logits is not None:
+            return {"soft-targets": self.on_tensors(student.logits, teacher.logits, batch.weight)}
+        rows = self._sparse_rows(student.logits, teacher)
+        return {"soft-targets": weighted_mean(rows, batch.weight)}
+
+    def _sparse_rows(self, student: Tensor, teacher: Signals) -> Tensor:
+        if self.classes is not None:
+            raise ModelError(
+                "soft-targets on a subset of classes needs all logits; write the guide with signal: logits"
+            )
+        if teacher.top is not None:
+            if self.temperature not in teacher.top.temperatures:
+                raise self._not_written(teacher.top.temperatures)
+            tail = teacher.top.tail[:, teacher.top.temperatures.index(self.temperature)]
+            return soft_targets_top_rows(student, teacher.top.index, teacher.top.logits, tail, self.temperature)
+        if teacher.sampled is not None:
+            if self.temperature != teacher.sampled.temperature:
+                raise self._not_written((teacher.sampled.temperature,))
+            drawn = teacher.sampled
+            return soft_targets_sampled_rows(student, drawn.index, drawn.entropy, self.temperature)
+        raise ModelError("soft-targets needs the teacher's logits, its top-k or sampled classes; it gave none of them")
+
+    def _not_written(self, temperatures: tuple[float, ...]) -> ModelError:
+        known = ", ".join(f"{t:g}" for t in temperatures)
+        return ModelError(
+            f"soft-targets at temperature {self.temperature:g}, but the guide was written for {known}; a sparse guide "
+            "cannot be re-tempered: choose one of those, or write it again"
+        )
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
         """The scalar for student and teacher logits of shape `(b, classes)`."""

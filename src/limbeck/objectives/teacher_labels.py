@@ -51,8 +51,15 @@ class TeacherLabels(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"teacher-labels": scalar}`."""
-        if student.logits is None or teacher is None or teacher.logits is None:
-            raise ModelError("teacher-labels needs the logits of both; give a teacher")
+        if student.logits is None or teacher is None:
+            raise ModelError("teacher-labels needs the student's logits and a teacher's answer; give a teacher")
+        if teacher.logits is None and teacher.top is not None:
+            rows = cross_entropy_rows(student.logits, teacher.top.index[:, 0].long(), self.label_smoothing)
+            return {"teacher-labels": weighted_mean(rows, batch.weight)}
+        if teacher.logits is None:
+            raise ModelError(
+                "teacher-labels needs the teacher's top class; write the guide with signal: logits or top-k"
+            )
         return {"teacher-labels": self.on_tensors(student.logits, teacher.logits, batch.weight)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -1,5 +1,6 @@
 """From trained models to the record's models: read test once, measure, write predictions beside the record."""
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from limbeck.measuring.calibration import calibration
 from limbeck.measuring.evaluate import predict
 from limbeck.measuring.fidelity import agreement_ceiling, fidelity
 from limbeck.measuring.latency import torch_latency
+from limbeck.measuring.modes import device_of
 from limbeck.measuring.quality import quality
 from limbeck.record import Fidelity, Latency, ModelRecord, Role
 from limbeck.runs.fit import Fitted, Settings
@@ -66,16 +68,16 @@ class Subject:
 def costs(model: nn.Module, splits: Splits) -> Costs:
     """Parameters, multiply-accumulates, bytes, peak memory and latency (torch, batch 1, one thread) of a model.
 
-    Operators that cannot be counted leave `None` behind, not a guess.
+    What cannot be counted is left `None`, not guessed.
     """
     example = torch.from_numpy(np.ascontiguousarray(splits.validation.read(np.arange(1))))
-    core = model.core if isinstance(model, Prepared) else model
+    found = cost.cost(copy.deepcopy(model).to("cpu"), example)
     return Costs(
-        params=cost.parameters(core),
-        macs=cost.macs(model, example),
-        size_bytes=cost.weights_bytes(core),
-        peak_memory_bytes=cost.peak_activation_bytes(model, example),
-        latency_ms=[torch_latency(model, example, threads=1, batch=1)],
+        params=found.params,
+        macs=found.macs,
+        size_bytes=found.size_bytes,
+        peak_memory_bytes=found.peak_memory_bytes,
+        latency_ms=[torch_latency(model, example.to(device_of(model)), threads=1, batch=1)],
     )
 
 

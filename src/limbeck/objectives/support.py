@@ -1,0 +1,70 @@
+"""Which objective may read which signal: one table, published in the docs and enforced when a run is planned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from limbeck.errors import RecipeError
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """One cell of the table.
+
+    Attributes:
+        verdict: "exact", "unbiased", "biased" or "refused".
+        why: in a sentence.
+    """
+
+    verdict: str
+    why: str
+
+
+SIGNALS: Mapping[str, str] = {
+    "logits": "all logits, float32 (float16: within 1e-3 on one step's loss and gradient)",
+    "top-k": "the k largest logits, the row's maximum, and the tail's mass at declared temperatures",
+    "sampled": "classes drawn from the teacher's distribution at one temperature",
+}
+"""Signal -> what is written down."""
+
+SUPPORT: Mapping[str, Mapping[str, Support]] = {
+    "soft-targets": {
+        "logits": Support("exact", "the formula of the paper"),
+        "top-k": Support("biased", "a lower bound of the KL, at declared temperatures only"),
+        "sampled": Support("unbiased", "value and gradient, at the sampled temperature only"),
+    },
+    "teacher-labels": {
+        "logits": Support("exact", "the top class"),
+        "top-k": Support("exact", "the top class is among the top k"),
+        "sampled": Support("refused", "the class drawn most often need not be the top class"),
+    },
+    "hard-labels": {
+        "logits": Support("exact", "no teacher is read"),
+        "top-k": Support("exact", "no teacher is read"),
+        "sampled": Support("exact", "no teacher is read"),
+    },
+}
+"""Objective -> signal -> what comes of it."""
+
+
+def require(method: str, signal: str) -> Support:
+    """The table's cell, unless it is a refusal.
+
+    Args:
+        method: an objective's recipe name.
+        signal: a signal's name.
+
+    Returns:
+        The cell.
+
+    Raises:
+        RecipeError: the objective may not read the signal.
+
+    Example:
+        >>> require("soft-targets", "sampled").verdict
+        'unbiased'
+    """
+    cell = SUPPORT[method][signal]
+    if cell.verdict == "refused":
+        fine = [name for name, other in SUPPORT[method].items() if other.verdict != "refused"]
+        raise RecipeError(f"{method} cannot read the signal {signal!r}: {cell.why}; use one of: {', '.join(fine)}")
+    return cell
