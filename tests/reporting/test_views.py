@@ -16,7 +16,7 @@ from limbeck.record import Estimate, FileRef, MetricRecord
 from limbeck.reporting import charts, compare, confusion, examples, numbers, pictures, tables, tiles
 from limbeck.reporting.inputs import AbsentError, Curve, RunFiles
 from limbeck.reporting.instructive import Outputs, instructive
-from limbeck.reporting.roles import over_seeds
+from limbeck.reporting.roles import over_seeds, possible
 from limbeck.reporting.verdict import drawing, ticks
 
 from . import run_folder
@@ -263,3 +263,14 @@ def test_a_hundred_classes_and_photographs(copy: Path) -> None:
     shown = examples.shown(files)
     assert len(shown.soft) <= 6
     assert not shown.pixelated
+
+
+def test_intervals_stay_within_what_can_be() -> None:
+    few = [Estimate(value=v, ci95=(v - 0.02, min(1, v + 0.02))) for v in (0.97, 0.99)]
+    unbound, bound = over_seeds(few), over_seeds(few, possible("accuracy", PERCENT))
+    assert unbound is not None
+    assert bound is not None
+    assert unbound.ci95 is not None
+    assert bound.ci95 == (unbound.ci95[0], 1.0)
+    assert unbound.ci95[1] > 1
+    assert possible("error", PLAIN) == (-np.inf, np.inf)

@@ -1,16 +1,13 @@
 """Who is who in a report: order, words and the one seed that ships."""
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
+from math import inf, sqrt
 
 from scipy.special import stdtrit
 
-from limbeck.record import Estimate, ModelRecord, Record, Role
+from limbeck.record import Estimate, MetricRecord, ModelRecord, Record, Role
 
 ORDER: tuple[Role, ...] = ("teacher", "student", "baseline", "teacher-labels")
-
-Models = Mapping[Role, Sequence[ModelRecord]]
-"""The models of each role, in the order of their seeds."""
 
 LABELS: Mapping[Role, str] = {
     "teacher": "Teacher",
@@ -38,12 +35,16 @@ def shipped(models: Sequence[ModelRecord]) -> ModelRecord:
     return next((model for model in models if not model.seed), models[0])
 
 
-def over_seeds(estimates: Sequence[Estimate | None]) -> Estimate | None:
+def over_seeds(estimates: Sequence[Estimate | None], within: tuple[float, float] = (-inf, inf)) -> Estimate | None:
     """Mean of one measure over seeds, with a 95% interval that adds what seeds and test examples contribute.
 
     The half-width is `sqrt(h_seeds^2 + h_test^2)`: `h_seeds = t(n-1, 97.5%) * sd / sqrt(n)`, and `h_test` the mean
     half-width of the seeds' own intervals, since all seeds were judged on the same test examples. One seed keeps its
     own interval; estimates without intervals give a mean without one.
+
+    Args:
+        estimates: one a seed; `None` where it was not measured.
+        within: what the measure can be at all; the interval is cut there.
 
     Example:
         >>> over_seeds([Estimate(value=0.9), Estimate(value=0.92), None]).value
@@ -61,7 +62,20 @@ def over_seeds(estimates: Sequence[Estimate | None]) -> Estimate | None:
         return Estimate(value=mean)
     seeds = stdtrit(n - 1, 0.975) * sqrt(sum((v - mean) ** 2 for v in values) / (n - 1) / n)
     half = sqrt(seeds**2 + (sum(halves) / len(halves)) ** 2)
-    return Estimate(value=mean, ci95=(mean - half, mean + half))
+    return Estimate(value=mean, ci95=(max(mean - half, within[0]), min(mean + half, within[1])))
+
+
+def possible(name: str, metric: MetricRecord) -> tuple[float, float]:
+    """What a measure can be at all, as far as is known.
+
+    Args:
+        name: of the measure.
+        metric: the primary one; a percentage lies within 0..1.
+    """
+    if name == metric.name and metric.percent:
+        return 0.0, 1.0
+    known = {"ece": (0.0, 1.0), "agreement": (0.0, 1.0), "brier": (0.0, 2.0), "nll": (0.0, inf), "kl": (0.0, inf)}
+    return known.get(name, (-inf, inf))
 
 
 def split_of(record: Record) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from limbeck.record import ModelRecord, Record
 from limbeck.reporting.inputs import AbsentError, Curve, RunFiles
-from limbeck.reporting.roles import by_role, over_seeds, quality, shipped, split_of
+from limbeck.reporting.roles import by_role, over_seeds, possible, quality, shipped, split_of
 
 POINTS = 120
 """The most points of one curve that are drawn."""
@@ -28,7 +28,7 @@ def sizes(record: Record) -> Rows:
     split, name, rows = split_of(record), record.metric.name, []
     for role, models in by_role(record).items():
         estimates = quality(models, split, name)
-        mean, ship = over_seeds(estimates), shipped(models)
+        mean, ship = over_seeds(estimates, possible(name, record.metric)), shipped(models)
         if mean is None:
             continue
         costs = {"bytes": ship.size_bytes, "params": ship.params}

@@ -79,6 +79,7 @@
       const names = classes.map((i) => page.soft.classes[i]);
       if (classes.length < page.soft.classes.length) names.push("all others");
       bars.classList.toggle("short", names.every((name) => name.length <= 2));
+      bars.classList.toggle("long", names.some((name) => name.length > 14));
       rows = names.map((name, place) => {
         const row = document.createElement("div");
         row.className = classes[place] === example.truth ? "bar-row true" : "bar-row";
