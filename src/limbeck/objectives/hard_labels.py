@@ -12,6 +12,7 @@ from limbeck.errors import ModelError, RecipeError
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.reduce import full_precision, weighted_mean
+from limbeck.objectives.text import number
 
 CARD = MethodCard(
     name="hard-labels",
@@ -73,13 +74,21 @@ class HardLabels(Objective):
         del teacher
         if student.logits is None or batch.target is None:
             raise ModelError("hard-labels needs logits and a labelled batch; leave it out for unlabelled data")
-        rows = cross_entropy_rows(student.logits, batch.target, self.label_smoothing)
-        return {"hard-labels": weighted_mean(rows, batch.weight, batch.target_mask)}
+        target, labelled = batch.target, batch.target_mask
+        if labelled is not None:
+            target = target.masked_fill(~labelled, 0)  # any class will do: what stands there is undefined
+        rows = cross_entropy_rows(student.logits, target, self.label_smoothing)
+        return {"hard-labels": weighted_mean(rows, batch.weight, labelled)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
         """The scalar for logits of shape `(b, classes)` and class indices of shape `(b,)`."""
+        if other.shape != student.shape[:1] or other.is_floating_point():
+            raise ModelError(
+                f"hard-labels compares logits of shape {tuple(student.shape)} with {len(student)} class indices; got "
+                f"{str(other.dtype).removeprefix('torch.')} of shape {tuple(other.shape)}"
+            )
         return weighted_mean(cross_entropy_rows(student, other, self.label_smoothing), weight)
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return f"label_smoothing={self.label_smoothing:g}" if self.label_smoothing else ""
+        return f"label_smoothing={number(self.label_smoothing)}" if self.label_smoothing else ""

@@ -77,14 +77,12 @@ class Objective(nn.Module, ABC):
     def __mul__(self, weight: "float | Schedule") -> "WeightedSum":
         from limbeck.objectives.weighted import WeightedSum
 
-        return WeightedSum([(weight, self)])
+        return WeightedSum([(weight, self)], partial=True)
 
     __rmul__ = __mul__
 
     def __add__(self, other: "Objective | WeightedSum") -> "WeightedSum":
-        from limbeck.objectives.weighted import as_sum
-
-        return as_sum(self) + as_sum(other)
+        return self * 1.0 + other
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from limbeck.errors import RecipeError
+from limbeck.objectives.text import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Constant:
         return Constant(self.value * factor)
 
     def __str__(self) -> str:
-        return f"{self.value:g}"
+        return number(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Decay:
         return Decay(self.value * factor, self.end * factor)
 
     def __str__(self) -> str:
-        return f"Decay({self.value:g}, {self.end:g})"
+        return f"Decay({number(self.value)}, {number(self.end)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class First:
         return First(self.value * factor, self.share, self.end * factor)
 
     def __str__(self) -> str:
-        return f"First({self.value:g}, share={self.share:g}, end={self.end:g})"
+        return f"First({number(self.value)}, share={number(self.share)}, end={number(self.end)})"
 
 
 Schedule = Constant | Decay | First

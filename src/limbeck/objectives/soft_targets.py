@@ -12,7 +12,9 @@ from limbeck.errors import ModelError, RecipeError
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.reduce import full_precision, weighted_mean
+from limbeck.objectives.shapes import check_alike
 from limbeck.objectives.sparse import soft_targets_sampled_rows, soft_targets_top_rows
+from limbeck.objectives.text import number
 
 CARD = MethodCard(
     name="soft-targets",
@@ -63,7 +65,8 @@ class SoftTargets(Objective):
         classes: indices of the classes to compare; others are cut from the logits *before* the softmax.
 
     Raises:
-        RecipeError: the temperature is not positive and finite, or `classes` names fewer than two.
+        RecipeError: the temperature is not positive and finite, or `classes` names fewer than two, one twice, or a
+            negative number.
 
     Example:
         >>> student, teacher = torch.zeros(2, 3), torch.tensor([[4.0, 0.0, 0.0], [0.0, 4.0, 0.0]])
@@ -79,6 +82,8 @@ class SoftTargets(Objective):
             )
         if classes is not None and len(set(classes)) < 2:
             raise RecipeError(f"classes: {list(classes)} names fewer than two classes, there is nothing to compare")
+        if classes is not None and (len(set(classes)) < len(classes) or min(classes) < 0):
+            raise RecipeError(f"classes: {list(classes)} must name each class once, by its number from 0")
         self.temperature = temperature
         self.classes = None if classes is None else tuple(classes)
 
@@ -122,16 +127,16 @@ class SoftTargets(Objective):
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
         """The scalar for student and teacher logits of shape `(b, classes)`."""
         teacher = other
-        if student.shape != teacher.shape:
-            raise ModelError(
-                f"the student gives logits of shape {tuple(student.shape)}, the teacher of {tuple(teacher.shape)}; "
-                "map the teacher's classes by name (teacher.classes) or give the student as many outputs"
-            )
+        check_alike(student, teacher)
         if self.classes is not None:
+            if max(self.classes) >= student.shape[1]:
+                raise ModelError(
+                    f"classes: {list(self.classes)} reaches beyond the {student.shape[1]} classes there are"
+                )
             student, teacher = student[:, self.classes], teacher[:, self.classes]
         return weighted_mean(soft_targets_rows(student, teacher, self.temperature), weight)
 
     def extra_repr(self) -> str:
         """Arguments as they were given."""
         subset = "" if self.classes is None else f", classes={list(self.classes)}"
-        return f"temperature={self.temperature:g}{subset}"
+        return f"temperature={number(self.temperature)}{subset}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from limbeck.core.batch import Batch
@@ -11,6 +12,8 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.hard_labels import cross_entropy_rows
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.reduce import weighted_mean
+from limbeck.objectives.shapes import check_alike
+from limbeck.objectives.text import number
 
 CARD = MethodCard(
     name="teacher-labels",
@@ -25,7 +28,7 @@ CARD = MethodCard(
 
 
 class TeacherLabels(Objective):
-    """Cross-entropy against the teacher's argmax, mean over the batch's weight.
+    """Cross-entropy against the teacher's argmax, mean over the batch's weight; NaN where the teacher says NaN.
 
     Args:
         label_smoothing: share of the target spread evenly over all classes, 0 <= s < 1.
@@ -64,8 +67,11 @@ class TeacherLabels(Objective):
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
         """The scalar for student and teacher logits of shape `(b, classes)`."""
-        return weighted_mean(cross_entropy_rows(student, other.argmax(dim=1), self.label_smoothing), weight)
+        check_alike(student, other)
+        rows = cross_entropy_rows(student, other.argmax(dim=1), self.label_smoothing)
+        unknown = other.isnan().any(dim=1)  # argmax would name a class even here
+        return weighted_mean(torch.where(unknown, torch.nan, rows), weight)
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return f"label_smoothing={self.label_smoothing:g}" if self.label_smoothing else ""
+        return f"label_smoothing={number(self.label_smoothing)}" if self.label_smoothing else ""

@@ -1,6 +1,8 @@
 """`WeightedSum`: what training minimises, one or several objectives with their weights."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -8,7 +10,7 @@ from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
 from limbeck.errors import RecipeError
 from limbeck.objectives.objective import Needs, Objective
-from limbeck.objectives.schedule import Constant, Schedule, as_schedule
+from limbeck.objectives.schedule import First, Schedule, as_schedule
 
 
 class WeightedSum(nn.Module):
@@ -16,9 +18,10 @@ class WeightedSum(nn.Module):
 
     Args:
         parts: (weight or schedule, objective) pairs.
+        partial: whether more parts are to come, as in the middle of `0 * a + b`; then weights are not checked yet.
 
     Raises:
-        RecipeError: there are no parts, or all weights are zero throughout.
+        RecipeError: there are no parts, or at some point of training every weight is 0.
 
     Example:
         >>> from limbeck.objectives import HardLabels, SoftTargets
@@ -26,14 +29,28 @@ class WeightedSum(nn.Module):
         0.5 * SoftTargets(temperature=1) + 1 * HardLabels(label_smoothing=0.1)
     """
 
-    def __init__(self, parts: Sequence[tuple[float | Schedule, Objective]]) -> None:
+    def __init__(self, parts: Sequence[tuple[float | Schedule, Objective]], *, partial: bool = False) -> None:
         super().__init__()
         if not parts:
             raise RecipeError("objective: nothing to learn from; name at least one method")
         self.schedules = [as_schedule(weight) for weight, _ in parts]
         self.parts = nn.ModuleList(objective for _, objective in parts)
-        if all(isinstance(schedule, Constant) and schedule.value == 0 for schedule in self.schedules):
-            raise RecipeError("objective: every weight is 0, so there is nothing to learn from")
+        self._suffixes = list(_suffixes(self._objectives()))
+        if not partial:
+            self.check()
+
+    def check(self) -> None:
+        """Refuses a sum that says nothing for a while.
+
+        Raises:
+            RecipeError: at some point of training every weight is 0.
+        """
+        idle = next((p for p in _pieces(self.schedules) if not any(s.at(p) > 0 for s in self.schedules)), None)
+        if idle is not None:
+            when = f"from {idle:.0%} of training on " if idle else ""
+            raise RecipeError(
+                f"objective: {when}every weight is 0, so there is nothing to learn from; keep one above 0 throughout"
+            )
 
     @property
     def couples_batch(self) -> bool:
@@ -64,15 +81,20 @@ class WeightedSum(nn.Module):
             student: what the student says.
             teacher: what the teacher says, or `None` where `needs_teacher` is false.
             batch: the batch both were asked about.
-            progress: share of training done, 0 <= progress <= 1.
+            progress: share of training done, 0 <= progress < 1.
+
+        Raises:
+            RecipeError: every weight is 0 here.
         """
         terms: dict[str, Tensor] = {}
-        for schedule, part in zip(self.schedules, self._objectives(), strict=True):
+        for schedule, part, suffix in zip(self.schedules, self._objectives(), self._suffixes, strict=True):
             weight = schedule.at(progress)
             if weight == 0:
                 continue
             for name, value in part.terms(student, teacher, batch).items():
-                terms[_free(name, terms)] = weight * value if weight != 1 else value
+                terms[_free(f"{name}{suffix}", terms)] = weight * value if weight != 1 else value
+        if not terms:
+            self.check()
         return terms
 
     def _objectives(self) -> list[Objective]:
@@ -80,18 +102,17 @@ class WeightedSum(nn.Module):
 
     def __mul__(self, factor: float) -> "WeightedSum":
         scaled = [(s.scaled(factor), part) for s, part in zip(self.schedules, self._objectives(), strict=True)]
-        return WeightedSum(scaled)
+        return WeightedSum(scaled, partial=True)
 
     __rmul__ = __mul__
 
     def __add__(self, other: "Objective | WeightedSum") -> "WeightedSum":
-        more = as_sum(other)
-        return WeightedSum(
-            [
-                *zip(self.schedules, self._objectives(), strict=True),
-                *zip(more.schedules, more._objectives(), strict=True),
-            ]
-        )
+        more = other if isinstance(other, WeightedSum) else other * 1.0
+        parts = [
+            *zip(self.schedules, self._objectives(), strict=True),
+            *zip(more.schedules, more._objectives(), strict=True),
+        ]
+        return WeightedSum(parts, partial=True)
 
     __radd__ = __add__
 
@@ -101,12 +122,35 @@ class WeightedSum(nn.Module):
 
 
 def as_sum(objective: Objective | WeightedSum) -> WeightedSum:
-    """A single objective is a sum of one part with weight 1."""
-    return objective if isinstance(objective, WeightedSum) else WeightedSum([(1.0, objective)])
+    """A single objective is a sum of one part with weight 1.
+
+    Raises:
+        RecipeError: at some point of training every weight is 0.
+    """
+    if not isinstance(objective, WeightedSum):
+        return WeightedSum([(1.0, objective)])
+    objective.check()
+    return objective
+
+
+def _pieces(schedules: Sequence[Schedule]) -> Iterator[float]:
+    """Points of training that see every stretch between two jumps of a weight, in order."""
+    jumps = sorted({0.0, 1.0, *(schedule.share for schedule in schedules if isinstance(schedule, First))})
+    for start, end in pairwise(jumps):
+        yield start
+        yield (start + end) / 2
+
+
+def _suffixes(parts: Sequence[Objective]) -> Iterator[str]:
+    """Nothing for a method's first part, then -2, -3: the names of terms stay, whichever weights are 0 just now."""
+    seen: Counter[type[Objective]] = Counter()
+    for part in parts:
+        seen[type(part)] += 1
+        yield "" if seen[type(part)] == 1 else f"-{seen[type(part)]}"
 
 
 def _free(name: str, taken: Mapping[str, Tensor]) -> str:
-    """`soft-targets`, then `soft-targets-2`, ... so that two parts of one method are logged apart."""
+    """`name`, then `name-2`, ... where another method already logs under it."""
     if name not in taken:
         return name
     number = 2
