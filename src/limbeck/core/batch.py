@@ -13,6 +13,27 @@ Inputs = Tensor | Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
+class Mix:
+    """The other half of mixed views (mixup, CutMix).
+
+    Attributes:
+        share: of each row that is its own, 0..1; the rest is its partner's.
+        target: the partner's class index.
+        target_mask: true where the partner is labelled; `None` means all are.
+    """
+
+    share: Float[Tensor, " b"]
+    target: Int[Tensor, " b"]
+    target_mask: Bool[Tensor, " b"] | None = None
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same on `device`."""
+        mask = None if self.target_mask is None else self.target_mask.to(device, non_blocking=True)
+        share, target = self.share.to(device, non_blocking=True), self.target.to(device, non_blocking=True)
+        return replace(self, share=share, target=target, target_mask=mask)
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Views of examples, with what is known about them.
 
@@ -25,6 +46,7 @@ class Batch:
         target_mask: true where the example is labelled; `None` means all are.
         mask: true where a position of a sequence is real; `None` where inputs have no padding.
         weight: weight of each row in means; zero for rows that only pad a batch; `None` means all ones.
+        mix: what each row is mixed with; `None` where views do not mix.
     """
 
     ids: Int[Tensor, " b"]
@@ -34,6 +56,7 @@ class Batch:
     target_mask: Bool[Tensor, " b"] | None = None
     mask: Tensor | None = None
     weight: Float[Tensor, " b"] | None = None
+    mix: Mix | None = None
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])
@@ -44,9 +67,11 @@ class Batch:
         return replace(self, **moved)
 
 
-def _moved(value: Inputs | None, device: torch.device | str) -> Inputs | None:
+def _moved(value: Inputs | Mix | None, device: torch.device | str) -> Inputs | Mix | None:
     if value is None:
         return None
+    if isinstance(value, Mix):
+        return value.to(device)
     if isinstance(value, Tensor):
         return value.to(device, non_blocking=True)
     return {name: tensor.to(device, non_blocking=True) for name, tensor in value.items()}

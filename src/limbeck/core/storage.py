@@ -3,13 +3,17 @@
 import errno
 import json
 import os
+import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from limbeck.errors import StorageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG}
@@ -61,6 +65,41 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - any JSON value
     """Writes a JSON value atomically, indented, with keys in the order given; NaN and infinity are refused."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_tensors(path: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping[str, str] | None = None) -> None:
+    """Writes a safetensors file atomically; tensors that share memory are stored once for each name.
+
+    Args:
+        path: the file to replace or create.
+        tensors: on any device.
+        metadata: text beside them.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    seen: set[int] = set()
+    plain: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        plain[name] = tensor.detach().cpu().contiguous()
+        storage = plain[name].untyped_storage().data_ptr()
+        if storage in seen:  # safetensors refuses shared memory
+            plain[name] = plain[name].clone()
+        seen.add(storage)
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(plain, temporary, None if metadata is None else dict(metadata))
+        except SafetensorError as error:  # it hides the system's error number in its text
+            number = re.search(r"os error (\d+)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(temporary)) from error
+
+    write_atomically(path, write)
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401

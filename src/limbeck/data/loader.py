@@ -4,18 +4,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int
-from numpy.typing import NDArray
-from torch import Tensor
 
 from limbeck.core.batch import Batch
 from limbeck.data.draws import shuffled
 from limbeck.data.prefetch import decodes, read_ahead
 from limbeck.data.source import Source
+from limbeck.data.viewed import Raw, Viewed
 from limbeck.data.views import Views
 from limbeck.errors import DataError, InputError
 
@@ -61,18 +58,14 @@ class TrainingBatches:
             raise InputError(f"rank: expected 0 to {world - 1}, got {rank}")
         if len(source) == 0:
             raise DataError(f"{source.name}: no examples to train on")
-        views.check(source.spec)
+        self.viewed = Viewed(source, views)
         self.source, self.views, self.batch_size, self.seed = source, views, batch_size, seed
         self.rank, self.world = rank, world
-        self._targets = _Targets(source)
 
     def from_step(self, step: int) -> Iterator[Batch]:
         """The batch of optimiser step `step` (0-based), then the next ones, without end."""
-        for place, inputs in _read(self.source, self._places(step)):
-            ids = torch.from_numpy(np.array(self.source.ids[place.rows], dtype=np.int64))
-            views = torch.from_numpy(place.views)
-            target, mask = self._targets.of(place.rows)
-            yield Batch(ids, views, self.views.apply(inputs, ids, views), target, mask)
+        for raw in _read(self.viewed, self._places(step)):
+            yield self.viewed.batch(raw)
 
     def _places(self, step: int) -> Iterator["_Place"]:
         n = len(self.source)
@@ -95,11 +88,9 @@ def evaluation_batches(source: Source, batch_size: int) -> Iterator[Batch]:
     """Every example once, in order and raw (view 0); the last batch is what is left."""
     starts = range(0, len(source), batch_size)
     places = (np.arange(start, min(start + batch_size, len(source))) for start in starts)
-    targets = _Targets(source)
-    for place, inputs in _read(source, (_Place(rows, np.zeros(len(rows), np.int64)) for rows in places)):
-        ids = torch.from_numpy(np.array(source.ids[place.rows], dtype=np.int64))
-        target, mask = targets.of(place.rows)
-        yield Batch(ids, torch.from_numpy(place.views), inputs, target, mask)
+    viewed = Viewed(source, Views())
+    for raw in _read(viewed, (_Place(rows, np.zeros(len(rows), np.int64)) for rows in places)):
+        yield viewed.batch(raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,24 +99,12 @@ class _Place:
     views: Int[np.ndarray, " b"]
 
 
-class _Targets:
-    """Labels as batches want them: int64, and a mask wherever the source has unlabelled examples."""
+def _read(viewed: Viewed, places: Iterator[_Place]) -> Iterator[Raw]:
+    """Raw inputs in order, read ahead by threads where that means decoding files."""
 
-    def __init__(self, source: Source) -> None:
-        self._labels = source.labels
-        self._all_known = not (source.labels < 0).any()
+    def read(place: _Place) -> Raw:
+        return viewed.read(place.rows, place.views)
 
-    def of(self, rows: Int[np.ndarray, " b"]) -> tuple[Tensor, Tensor | None]:
-        labels = torch.from_numpy(self._labels[rows].astype(np.int64))
-        return (labels, None) if self._all_known else (labels.clamp(min=0), labels >= 0)
-
-
-def _read(source: Source, places: Iterator[_Place]) -> Iterator[tuple[_Place, Tensor]]:
-    """Raw inputs in order. Views are made by the reader's thread: some set the process's random state for a while."""
-
-    def tensor(inputs: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(np.require(inputs, requirements=["C", "W"]))
-
-    if decodes(source):
-        return ((place, tensor(inputs)) for place, inputs in read_ahead(places, lambda place: source.read(place.rows)))
-    return ((place, tensor(source.read(place.rows))) for place in places)
+    if decodes(viewed.source):
+        return (raw for _, raw in read_ahead(places, read))
+    return (read(place) for place in places)

@@ -13,6 +13,7 @@ from torch import Tensor
 from limbeck.core.identity import fingerprint
 from limbeck.data.draws import Draws, streams
 from limbeck.data.gather import AxisMap, after, moved
+from limbeck.data.mixing import Mixing
 from limbeck.data.per_example import PerExample
 from limbeck.data.source import InputSpec
 from limbeck.data.view_ops import Geometric, Pixelwise, need_images
@@ -24,10 +25,12 @@ VIEW_OPS: Mapping[str, str] = {
     "crop": "limbeck.data.view_ops:Crop",
     "erase": "limbeck.data.view_ops:Erase",
     "noise": "limbeck.data.view_ops:Noise",
+    "mixup": "limbeck.data.mixing:Mixup",
+    "cutmix": "limbeck.data.mixing:CutMix",
 }
 """Names in recipes; the settings are the constructors' arguments."""
 
-ViewOp = Geometric | Pixelwise
+ViewOp = Geometric | Pixelwise | Mixing
 
 _VERSION = 1
 """Part of the fingerprint: raised when the same settings come to mean other views."""
@@ -50,7 +53,7 @@ def op_named(name: str, **settings: Any) -> ViewOp:  # noqa: ANN401 - the constr
         op = getattr(import_module(module), attribute)(**settings)
     except TypeError as error:
         raise InputError(f"views: {name}: {error}") from error
-    assert isinstance(op, Geometric | Pixelwise)
+    assert isinstance(op, Geometric | Pixelwise | Mixing)
     return op
 
 
@@ -76,6 +79,8 @@ class Views:
             raise InputError(
                 f"views: count: expected at least 1 view an example, or none for a new one each pass, got {self.count}"
             )
+        if any(isinstance(op, Mixing) for op in self.ops[:-1]):
+            raise InputError("views: mixup or cutmix must be the last op, and there can be only one of them")
 
     @property
     def path(self) -> str:
@@ -94,8 +99,15 @@ class Views:
         )
 
     @cached_property
-    def _chain(self) -> tuple[ViewOp, ...]:
-        return tuple(op if isinstance(op, Geometric | Pixelwise) else PerExample(op) for op in self.ops)
+    def _chain(self) -> tuple[Geometric | Pixelwise, ...]:
+        alone = self.ops if self.mixing is None else self.ops[:-1]
+        return tuple(op if isinstance(op, Geometric | Pixelwise) else PerExample(_transform(op)) for op in alone)
+
+    @property
+    def mixing(self) -> Mixing | None:
+        """The op that mixes two examples, if there is one; `apply` leaves it to `Viewed`."""
+        last = self.ops[-1] if self.ops else None
+        return last if isinstance(last, Mixing) else None
 
     @cached_property
     def _plan(self) -> tuple["_Move | tuple[int, Pixelwise]", ...]:
@@ -150,7 +162,8 @@ class Views:
 
     def fingerprint(self) -> str:
         """SHA-256 over ops, settings, seed, count and the path that is taken."""
-        ops = [[type(op).__name__, dict(op.settings())] for op in self._chain]
+        chain: list[ViewOp] = [*self._chain, *([] if self.mixing is None else [self.mixing])]
+        ops = [[type(op).__name__, dict(op.settings())] for op in chain]
         return fingerprint([_VERSION, self.path, self.seed, self.count, ops])
 
 
@@ -172,7 +185,12 @@ class _Move:
         return moved(images, rows, columns, self.fill)
 
 
-def _steps(ops: Sequence[ViewOp]) -> Iterator[_Move | tuple[int, Pixelwise]]:
+def _transform(op: ViewOp | Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    assert callable(op), "ops are built-in, or callables"
+    return op
+
+
+def _steps(ops: Sequence[Geometric | Pixelwise]) -> Iterator[_Move | tuple[int, Pixelwise]]:
     """The ops with their places, neighbouring moves put together."""
     moves: list[tuple[int, Geometric]] = []
     fill: float | None = None

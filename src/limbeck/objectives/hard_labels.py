@@ -47,6 +47,8 @@ def cross_entropy_rows(
 class HardLabels(Objective):
     """Cross-entropy against the data's labels, mean over the weight of the *labelled* rows (0 where there are none).
 
+    Where views mix two examples, so are the cross-entropies of their labels, and a row counts where both are labelled.
+
     Args:
         label_smoothing: share of the target spread evenly over all classes, 0 <= s < 1.
 
@@ -78,6 +80,11 @@ class HardLabels(Objective):
         if labelled is not None:
             target = target.masked_fill(~labelled, 0)  # any class will do: what stands there is undefined
         rows = cross_entropy_rows(student.logits, target, self.label_smoothing)
+        if batch.mix is not None:
+            others = cross_entropy_rows(student.logits, batch.mix.target, self.label_smoothing)
+            rows = others + batch.mix.share.to(rows.dtype) * (rows - others)
+            if labelled is not None and batch.mix.target_mask is not None:
+                labelled = labelled & batch.mix.target_mask
         return {"hard-labels": weighted_mean(rows, batch.weight, labelled)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
