@@ -11,7 +11,7 @@ import torch
 from limbeck.core.identity import fingerprint, state_fingerprint
 from limbeck.core.progress import Reporter
 from limbeck.core.runtime import Runtime
-from limbeck.core.storage import read_json, write_atomically, write_json
+from limbeck.core.storage import read_json, write_json, write_tensors
 from limbeck.core.version import __version__
 from limbeck.data.loader import TrainingBatches, evaluation_batches
 from limbeck.data.preprocess import Prepared
@@ -134,8 +134,8 @@ def fit(job: Job, shop: Shop) -> Fitted:
     model = job.blueprint.prepared(job.seed)
     identity = _identity(job, shop, model)
     folder = shop.folder / identity[:16]
-    done = folder / "done.json"
-    if not done.exists():
+    done, weights = folder / "done.json", folder / "weights.safetensors"
+    if not (done.exists() and weights.exists()):
         result = train(
             model,
             [Stage(job.objective, job.steps, job.train)],
@@ -150,7 +150,7 @@ def fit(job: Job, shop: Shop) -> Fitted:
             reporter=shop.reporter,
             name=job.name,
         )
-        _save(model, folder)
+        write_tensors(weights, model.core.state_dict())
         write_json(
             done,
             {
@@ -164,13 +164,6 @@ def fit(job: Job, shop: Shop) -> Fitted:
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     found = read_json(done)
     return Fitted(job, folder, found["history"], found["seconds"])
-
-
-def _save(model: Prepared, folder: Path) -> None:
-    from safetensors.torch import save_file
-
-    state = {name: value.detach().cpu().contiguous().clone() for name, value in model.core.state_dict().items()}
-    write_atomically(folder / "weights.safetensors", lambda temporary: save_file(state, temporary))
 
 
 def _identity(job: Job, shop: Shop, model: Prepared) -> str:

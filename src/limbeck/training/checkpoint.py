@@ -11,11 +11,10 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from limbeck.core.storage import write_atomically
+from limbeck.core.storage import write_tensors
 from limbeck.errors import RunFolderError
 
 
@@ -61,19 +60,17 @@ def save(
         StorageError: the disk is full or the folder cannot be written; the previous checkpoint is as it was.
     """
     tensors: dict[str, Tensor] = {
-        f"{name}/{key}": value.detach().cpu().contiguous()
-        for name, module in modules.items()
-        for key, value in module.state_dict().items()
+        f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()
     }
     state = optimiser.state_dict()["state"]
     for number, entries in state.items():
         for key, value in entries.items():
-            tensors[f"optimiser/{number}/{key}"] = torch.as_tensor(value).detach().cpu().contiguous()
+            tensors[f"optimiser/{number}/{key}"] = torch.as_tensor(value)
     tensors["random/cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random/cuda"] = torch.cuda.get_rng_state()
     meta = {"identity": identity, "progress": asdict(progress), "scaler": None if scaler is None else dict(scaler)}
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, {"limbeck": json.dumps(meta)}))
+    write_tensors(path, tensors, {"limbeck": json.dumps(meta)})
 
 
 def load(

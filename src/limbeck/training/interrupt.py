@@ -12,18 +12,22 @@ class Flag:
 
     def __init__(self) -> None:
         self.raised = False
+        self.number = signal.SIGINT
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Signal handler: raises the flag; the second time it interrupts at once."""
-        del number, frame
+        del frame
         if self.raised:
             raise KeyboardInterrupt
-        self.raised = True
+        self.raised, self.number = True, signal.Signals(number)
 
 
 @contextmanager
 def interruptible() -> Iterator[Flag]:
-    """Catches both signals for the time of the block (in the main thread), then gives the old handlers back."""
+    """Catches both signals for the time of the block (in the main thread), then gives the old handlers back.
+
+    A request that came after the block's last look at the flag is handed on to the old handler, not swallowed.
+    """
     flag = Flag()
     if threading.current_thread() is not threading.main_thread():
         yield flag
@@ -34,3 +38,5 @@ def interruptible() -> Iterator[Flag]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if flag.raised:
+        signal.raise_signal(flag.number)

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
-from limbeck.core.storage import write_atomically
+from limbeck.core.storage import write_tensors
 from limbeck.errors import NonFiniteError
 
 
@@ -47,7 +46,7 @@ def refuse(
         path = folder / "nonfinite.safetensors"
         tensors = _tensors(batch, student, teacher)
         meta = {"step": str(step), "terms": json.dumps({name: str(value) for name, value in values.items()})}
-        write_atomically(path, lambda temporary: save_file(tensors, temporary, meta))
+        write_tensors(path, tensors, meta)
         saved = f"; the batch is in {path}"
     raise NonFiniteError(
         f"step {step}: {', '.join(guilty)} is not finite ({where}){saved}. Lower train.learning_rate, "
@@ -75,4 +74,4 @@ def _tensors(batch: Batch, student: Signals, teacher: Signals | None) -> dict[st
     inputs = {"inputs": batch.inputs} if isinstance(batch.inputs, Tensor) else dict(batch.inputs)
     found |= inputs
     found |= {"student_logits": student.logits, "teacher_logits": None if teacher is None else teacher.logits}
-    return {name: value.detach().cpu().contiguous() for name, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None}

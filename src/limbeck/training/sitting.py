@@ -56,6 +56,7 @@ class Sitting:
         self.end, self.steps_per_epoch = end, steps_per_epoch
         assert isinstance(stage.objective, nn.Module), "objectives are modules: bridges and memories live in them"
         self.objective_module: nn.Module = stage.objective
+        self.required = [parameter.requires_grad for parameter in model.parameters()]
         _choose(model, stage.trains)
         self.engine = engine.Engine(runtime, model, self.objective_module)
         self.optimiser: Optimizer = self.engine.prepare(build_optimiser([model, self.objective_module], stage.settings))
@@ -131,11 +132,12 @@ class Sitting:
             )  # fmt: skip
 
     def close(self, progress: Progress) -> None:
-        """Leaves a plain module in eval mode."""
+        """Leaves a plain module in eval mode, with what was frozen before still frozen and nothing else."""
         self._tick(progress)
         self.engine.release(self.model)
         self.model.eval()
-        self.model.requires_grad_(requires_grad=True)
+        for parameter, required in zip(self.model.parameters(), self.required, strict=True):
+            parameter.requires_grad_(required)
 
     def _tick(self, progress: Progress) -> None:
         now = time.monotonic()
@@ -153,8 +155,10 @@ def _account(progress: Progress, terms: Mapping[str, Tensor]) -> dict[str, float
 
 
 def _choose(model: nn.Module, trains: tuple[str, ...] | None) -> None:
+    """Freezes what the stage does not train; what its owner froze stays so."""
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(trains is None or name.startswith(trains))
+        if trains is not None and not name.startswith(trains):
+            parameter.requires_grad_(False)
 
 
 def _evenly(steps: int, times: int) -> frozenset[int]:
