@@ -1,6 +1,8 @@
 """The run's folder: claimed by one recipe and one process at a time."""
 
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,8 @@ from limbeck.errors import RunFolderError
 
 _MARK = "run.json"
 _LOCK = ".lock"
+_LEFT_OVER = re.compile(r"^\..+-\w+\.tmp(\.\w+)?$")
+"""What a killed process leaves where it was writing."""
 
 
 @contextmanager
@@ -34,8 +38,10 @@ def claimed(folder: Path, *, recipe_text: str, recipe_fingerprint: str) -> Itera
         handle = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
     try:
         _lock(handle, folder)
+        check(folder, recipe_fingerprint=recipe_fingerprint)  # another process may have been faster
+        _sweep(folder)
+        write_json(folder / _MARK, {"recipe": recipe_fingerprint})  # first: a folder without it is nobody's
         write_text(folder / "recipe.yaml", recipe_text)
-        write_json(folder / _MARK, {"recipe": recipe_fingerprint})
         yield folder
     finally:
         os.close(handle)
@@ -48,13 +54,39 @@ def check(folder: Path, *, recipe_fingerprint: str) -> None:
     if not folder.is_dir():
         raise RunFolderError(f"{folder} is a file; choose another --out")
     if (folder / _MARK).is_file():
-        if read_json(folder / _MARK)["recipe"] != recipe_fingerprint:
+        if _owner(folder) != recipe_fingerprint:
             raise RunFolderError(
-                f"{folder} holds a run of another recipe (see its recipe.yaml); choose another --out, or remove it"
+                f"{folder} holds a run of another recipe (see its recipe.yaml) or of other data; "
+                "choose another --out, or remove it"
             )
         return
-    if any(entry.name != _LOCK for entry in folder.iterdir()):
+    if any(entry.name != _LOCK and not _LEFT_OVER.match(entry.name) for entry in folder.iterdir()):
         raise RunFolderError(f"{folder} is not empty and not the folder of a run; choose another --out")
+
+
+def finished_trainings(folder: Path) -> int:
+    """How many trainings a run has behind it."""
+    return sum(1 for _ in (folder / "checkpoints").glob("*/done.json"))
+
+
+def _owner(folder: Path) -> str:
+    try:
+        return str(read_json(folder / _MARK)["recipe"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(
+            f"{folder / _MARK} cannot be read as the mark of a run; choose another --out, or remove the folder"
+        ) from error
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what a killed process left half-written."""
+    for path in list(folder.rglob(".*")):
+        if not _LEFT_OVER.match(path.name):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _lock(handle: int, folder: Path) -> None:
@@ -65,5 +97,7 @@ def _lock(handle: int, folder: Path) -> None:
         return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         raise RunFolderError(f"another process is at work in {folder}; wait for it, or choose another --out") from error
+    except OSError:  # a file system without locks
+        return
