@@ -1,8 +1,5 @@
 """The named flow, from a recipe to a proven student: the table of contents of Limbeck."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,17 +7,22 @@ import numpy as np
 
 from limbeck import record as records
 from limbeck.core.progress import Reporter
+from limbeck.core.runtime import applied
 from limbeck.record import Fingerprints, Record, Tuning, Verdict
 from limbeck.reporting import render
+from limbeck.runs import wording
 from limbeck.runs.assemble import assemble
+from limbeck.runs.clock import Clock
 from limbeck.runs.fit import Fitted, Shop
-from limbeck.runs.folder import claimed
-from limbeck.runs.measured import Subject, model_records, student_subjects, teacher_subject
+from limbeck.runs.folder import claimed, finished_trainings
+from limbeck.runs.keep_teacher import keep_teacher
+from limbeck.runs.measured import Subject, model_records, notes_on_costs, student_subjects, teacher_subject
 from limbeck.runs.plan import Plan, resolved_text
 from limbeck.runs.ship import ship
 from limbeck.runs.teacher import raise_teacher, require_quality
 from limbeck.runs.tune import tune
 from limbeck.studies.verdict import CONDITIONS, compare, corrected
+from limbeck.teachers.live import LiveTeacher
 
 
 def run(plan: Plan, out: Path, reporter: Reporter) -> Record:
@@ -40,38 +42,50 @@ def run(plan: Plan, out: Path, reporter: Reporter) -> Record:
         InputError: the folder belongs to another recipe.
         RunError: the run failed; the same call goes on.
     """
-    clock = _Clock(reporter)
-    with claimed(out, recipe_text=resolved_text(plan), recipe_fingerprint=plan.fingerprint()) as folder:
-        shop = plan.shop(folder, reporter)
+    text, fingerprint = resolved_text(plan), plan.fingerprint()
+    with claimed(out, recipe_text=text, recipe_fingerprint=fingerprint) as folder, applied(plan.runtime):
+        clock = Clock(folder / "checkpoints" / "timing.json")
+        for line in wording.opening(plan, folder, finished_trainings(folder)):
+            reporter.say(line)
         with clock.stage("teacher"):
-            teacher, taught = raise_teacher(plan.recipe, plan.teacher, plan.splits, shop, plan.settings)
-            minimum = plan.recipe.teacher.min_quality
-            known = require_quality(teacher, plan.splits, plan.task, minimum, shop.batch_size)
-            reporter.say(f"teacher: {plan.task.metric.name} {known.value:.4f} on validation")
-            shop = replace(shop, teacher=teacher)
+            teacher, taught, shop = _teacher(plan, plan.shop(folder, reporter), folder)
         with clock.stage("tuning"):
             tunings = [_tuned(plan, place, shop) for place in range(len(plan.arms))]
+        reporter.say(wording.students_to_train(plan))
         with clock.stage("students"):
             fitted = [_seeds(plan, place, tunings[place], shop) for place in range(len(plan.arms))]
+        reporter.say("measuring quality, calibration, size and speed")
         with clock.stage("measuring"):
-            subjects = [teacher_subject(teacher, taught, plan.splits, shop.batch_size, plan.recipe.seed)]
-            for runs in fitted:
-                subjects += student_subjects(runs, plan.splits, shop.batch_size)
+            subjects = _measured(plan, teacher, taught, fitted)
             models = model_records(subjects, plan.splits, plan.task, folder)
-        verdicts = _verdicts(plan, subjects)
-        prints = Fingerprints(
-            data=plan.splits.fingerprint(), teacher=teacher.fingerprint(), recipe=plan.fingerprint()
-        )  # fmt: skip
+            verdicts = _verdicts(plan, subjects)
+        prints = Fingerprints(data=plan.splits.fingerprint(), teacher=teacher.fingerprint(), recipe=fingerprint)
         record = assemble(
-            plan, models=models, verdicts=verdicts, tunings=tunings, prints=prints, conditions=CONDITIONS, folder=folder
-        )
+            plan, models=models, verdicts=verdicts, tunings=tunings, prints=prints, conditions=CONDITIONS,
+            folder=folder, more_notes=notes_on_costs(subjects),
+        )  # fmt: skip
+        reporter.say(f"exporting {', '.join(plan.recipe.export or ('onnx',))}, and comparing with the student")
         with clock.stage("export"):
             exports = ship(plan, fitted[0][0], record, folder)
-        record = record.model_copy(update={"exports": exports, "timing_s": clock.seconds})
+        record = record.model_copy(update={"exports": exports, "timing_s": dict(clock.seconds)})
         records.write(record, folder)
         with clock.stage("report"):
             render.write(folder)
+    reporter.say(wording.times(clock.seconds))
     return record
+
+
+def _teacher(plan: Plan, shop: Shop, folder: Path) -> tuple[LiveTeacher, Fitted | None, Shop]:
+    """The teacher, how it was trained, and the shop with it in; a trained one that is good enough is kept."""
+    recipe, splits, task = plan.recipe, plan.splits, plan.task
+    teacher, taught = raise_teacher(recipe, plan.teacher, splits, shop, plan.settings)
+    quality = require_quality(teacher, splits, task, recipe.teacher.min_quality, shop.batch_size)
+    shop.reporter.say(f"teacher: {wording.figure(task, quality.value)} on validation")
+    if taught is not None:
+        keep_teacher(
+            folder / "teacher", recipe=recipe, splits=splits, task=task, teacher=teacher, fitted=taught, quality=quality
+        )  # fmt: skip
+    return teacher, taught, replace(shop, teacher=teacher)
 
 
 def _tuned(plan: Plan, place: int, shop: Shop) -> Tuning:
@@ -96,6 +110,15 @@ def _seeds(plan: Plan, place: int, tuning: Tuning, shop: Shop) -> list[Fitted]:
     ]
 
 
+def _measured(plan: Plan, teacher: LiveTeacher, taught: Fitted | None, fitted: list[list[Fitted]]) -> list[Subject]:
+    """Everybody is asked about test, once; the teacher first, then arm by arm."""
+    batch_size = plan.recipe.train.batch_size
+    subjects = [teacher_subject(teacher, taught, plan.splits, batch_size, plan.recipe.seed)]
+    for runs in fitted:
+        subjects += student_subjects(runs, plan.splits, batch_size)
+    return subjects
+
+
 def _verdicts(plan: Plan, subjects: list[Subject]) -> list[Verdict]:
     """The student against everyone else, on test; the baseline first."""
     metric, target = plan.task.metric, plan.splits.test.labels
@@ -118,18 +141,3 @@ def _verdicts(plan: Plan, subjects: list[Subject]) -> list[Verdict]:
             for arm in plan.arms[1:]
         ]
     )
-
-
-class _Clock:
-    """Seconds by stage, as they pass in this process; trainings finished before are not counted again."""
-
-    def __init__(self, reporter: Reporter) -> None:
-        self.seconds: dict[str, float] = {}
-        self.reporter = reporter
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.monotonic()
-        yield
-        self.seconds[name] = round(time.monotonic() - start, 3)
-        self.reporter.say(f"{name}: {self.seconds[name]:.1f} s")

@@ -8,6 +8,9 @@ from typing import Any
 from limbeck.errors import RecipeError
 from limbeck.recipe.text import Path
 
+WORDS = {"teacher": "from", "student": "module", "device": "name"}
+"""Sections that may be a single word, and the key that the word stands for."""
+
 
 def overridden(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The values with each dotted key set; mappings on the way are made.
@@ -54,6 +57,8 @@ def _step(inner: Any, step: str, key: str) -> Any:  # noqa: ANN401 - one level o
     if isinstance(inner, dict) and step:
         if inner.get(step) is None:
             inner[step] = {}
+        if step in WORDS and isinstance(inner[step], str):
+            inner[step] = {WORDS[step]: inner[step]}
         return inner[step]
     raise RecipeError(f"--set {key}: the recipe has no such place; expected section.key=value")
 

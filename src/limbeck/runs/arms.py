@@ -16,8 +16,8 @@ from limbeck.runs.splits import Splits
 
 TEMPERATURES = (1.0, 4.0, 2.0, 8.0, 1.5, 3.0)
 """In the order in which they are tried, so that few trials span the range."""
-SMOOTHINGS = (0.0, 0.1, 0.05, 0.2, 0.15, 0.3)
-"""Label smoothing is what a baseline without a teacher can be tuned by."""
+SMOOTHINGS = (0.0, 0.1, 0.05, 0.2, 0.15, 0.3, 0.025, 0.4)
+"""Label smoothing is what a baseline without a teacher is tuned by: as many values as a student has candidates."""
 MIXTURES = (
     {"teacher_share": 1.0, "temperature": 1.0},
     {"teacher_share": 1.0, "temperature": 4.0},

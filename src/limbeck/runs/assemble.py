@@ -30,6 +30,7 @@ def assemble(
     prints: Fingerprints,
     conditions: str,
     folder: Path,
+    more_notes: list[str],
 ) -> Record:
     """The record without exports and timing, which come later.
 
@@ -41,6 +42,7 @@ def assemble(
         prints: fingerprints of what went in.
         conditions: what the verdicts are conditional on, in words.
         folder: of the run; test targets and sample pictures are written there.
+        more_notes: what measuring has to tell the reader.
 
     Returns:
         The record.
@@ -70,7 +72,7 @@ def assemble(
         comparisons=verdicts[1:],
         tuning=tunings,
         exports=[],
-        notes=notes_on(plan, conditions if verdicts else None),
+        notes=[*notes_on(plan, conditions if verdicts else None), *more_notes],
         timing_s={},
         files={"test": test, **samples(folder, splits.test, models)},
     )

@@ -16,6 +16,7 @@ from limbeck.core.runtime import seed_everything
 from limbeck.data.preprocess import Prepared, Preprocess, PreprocessSpec, normalisation
 from limbeck.data.source import Source
 from limbeck.errors import ModelError
+from limbeck.measuring.modes import device_of, evaluating
 from limbeck.recipe.model import GIVEN, Recipe
 from limbeck.runs.given import Given
 from limbeck.runs.splits import Splits
@@ -67,10 +68,14 @@ def student_blueprint(recipe: Recipe, given: Given, splits: Splits) -> Blueprint
         what, name = _foreign(recipe.student.module, given.student, given, "student")
         preprocess = _default_preprocess(splits)
         if isinstance(what, nn.Module):
-            blueprint = Blueprint(lambda _seed: copy.deepcopy(what), preprocess, {"module": name}, reseeds=False)
+            own = _copied(what)  # what its owner does with it meanwhile is no business of the run's
+            blueprint = Blueprint(lambda _seed: _copied(own), preprocess, {"module": name}, reseeds=False)
         else:
             blueprint = Blueprint(_seeded(lambda: _called(what, "student")), preprocess, {"module": name})
-    _try(blueprint.prepared(recipe.seed), splits.transfer, outputs, "student")
+    model = blueprint.prepared(recipe.seed)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ModelError("the student has no parameter that requires a gradient, so there is nothing to train")
+    _try(model, splits.transfer, outputs, "student")
     return blueprint
 
 
@@ -130,10 +135,28 @@ def _foreign(name: str | None, given: Any, beside: Given, what: str) -> tuple[An
 def _called(factory: Any, what: str) -> nn.Module:  # noqa: ANN401
     if not callable(factory):
         raise ModelError(f"{what}: expected a module or a function that makes one, got {type(factory).__name__}")
-    module = factory()
+    try:
+        module = factory()
+    except Exception as error:  # foreign code may raise anything
+        raise ModelError(f"{what}: making it failed: {_reason(error)}; it is called without arguments") from error
     if not isinstance(module, nn.Module):
         raise ModelError(f"{what}: the function must return a torch.nn.Module, it returned {type(module).__name__}")
     return module
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(module)
+    except Exception as error:
+        raise ModelError(
+            f"the student cannot be copied for each seed: {_reason(error)}; give a function that makes a fresh one"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what foreign code complained about."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _default_preprocess(splits: Splits) -> PreprocessSpec:
@@ -153,19 +176,16 @@ def _sample(source: Source) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(source.read(rows)))
 
 
-def _try(model: nn.Module, source: Source, outputs: int, what: str) -> None:
+def _try(model: Prepared, source: Source, outputs: int, what: str) -> None:
     """Runs two examples, so that a model that does not fit is refused before anything is written."""
     raw = torch.from_numpy(np.ascontiguousarray(source.read(np.arange(min(2, len(source))))))
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    training = model.training
+    device = device_of(model)
+    model.preprocess.to(device)
     try:
-        with torch.no_grad():
-            logits = model.eval().to(device)(raw.to(device))
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"the {what} fails on examples of {source.spec}: {reason}") from error
-    finally:
-        model.train(training)
+        with evaluating(model), torch.no_grad():
+            logits = model(raw.to(device))
+    except Exception as error:  # foreign code may raise anything
+        raise ModelError(f"the {what} fails on examples of {source.spec}: {_reason(error)}") from error
     if not isinstance(logits, Tensor) or tuple(logits.shape) != (len(raw), outputs):
         got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
         hint = "name its classes in teacher.classes" if what == "teacher" else "give it one output a class"

@@ -15,8 +15,9 @@ class Given:
     """What Python code handed over; everything it left out comes from the recipe.
 
     Attributes:
-        teacher: a module that gives logits. It is switched to eval mode and frozen.
-        student: a module, from whose weights every seed starts; or a function without arguments that makes a fresh one.
+        teacher: a module that gives logits. While the run lasts it is in eval mode and frozen.
+        student: a module, a copy of which every seed starts from; or a function without arguments that makes a fresh
+            one.
         data: training examples: arrays, a map-style data set, or anything `limbeck.data.open.open_source` opens.
         test: likewise, for the test split.
         validation: likewise, for the validation split.

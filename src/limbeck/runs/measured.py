@@ -38,6 +38,7 @@ class Costs:
     size_bytes: int
     peak_memory_bytes: int | None
     latency_ms: list[Latency]
+    note: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +72,22 @@ def costs(model: nn.Module, splits: Splits) -> Costs:
     What cannot be counted is left `None`, not guessed.
     """
     example = torch.from_numpy(np.ascontiguousarray(splits.validation.read(np.arange(1))))
-    found = cost.cost(copy.deepcopy(model).to("cpu"), example)
+    device = device_of(model)
+    found = cost.cost(model if device.type == "cpu" else copy.deepcopy(model).to("cpu"), example)
     return Costs(
         params=found.params,
         macs=found.macs,
         size_bytes=found.size_bytes,
         peak_memory_bytes=found.peak_memory_bytes,
-        latency_ms=[torch_latency(model, example.to(device_of(model)), threads=1, batch=1)],
+        latency_ms=[torch_latency(model, example.to(device), threads=1, batch=1)],
+        note=found.note,
     )
+
+
+def notes_on_costs(subjects: list[Subject]) -> list[str]:
+    """Which roles lack a number, and why."""
+    noted = {subject.role: subject.costs.note for subject in subjects if subject.costs.note is not None}
+    return [f"{role}: {note}" for role, note in noted.items()]
 
 
 def student_subjects(runs: list[Fitted], splits: Splits, batch_size: int) -> list[Subject]:

@@ -49,13 +49,18 @@ class Plan:
     steps: int
 
     def fingerprint(self) -> str:
-        """SHA-256 of the recipe and of whatever was given beside it."""
-        own = self.student.prepared(self.recipe.seed).core if not self.student.reseeds else None
+        """SHA-256 of the recipe and of whatever was given beside it.
+
+        `teacher.min_quality` is left out: it stops a run and changes nothing in one, so it can be lowered on the way.
+        """
+        recipe = self.recipe.model_dump(mode="json", by_alias=True)
+        del recipe["teacher"]["min_quality"]
         return fingerprint(
             {
-                "recipe": self.recipe.model_dump(mode="json", by_alias=True),
+                "recipe": recipe,
                 "data": self.splits.fingerprint(),
-                "student": None if own is None else state_fingerprint(own.state_dict()),
+                "teacher": _weights(self.teacher, self.recipe.seed),
+                "student": _weights(self.student, self.recipe.seed),
                 "objective": None if self.given.objective is None else str(self.given.objective),
             }
         )
@@ -139,6 +144,14 @@ def _resolved(recipe: Recipe, blueprints: tuple[Blueprint, Blueprint]) -> tuple[
     return recipe.model_copy(update={"runtime": wanted.model_copy(update=runtime.as_dict())}), runtime
 
 
+def _weights(blueprint: Blueprint, seed: int) -> str | None:
+    """Fingerprint of weights that came from outside; those that a seed decides are in the recipe."""
+    return None if blueprint.reseeds else state_fingerprint(blueprint.make(seed).state_dict())
+
+
 def resolved_text(made: Plan) -> str:
-    """The resolved recipe, as it is saved with the run."""
-    return dump(made.recipe)
+    """The resolved recipe, as it is saved with the run; what Python code gave beside it is named in a comment."""
+    text = dump(made.recipe)
+    if made.given.objective is not None:
+        text = f"# The objective was given in Python and stands for the one below: {made.given.objective}\n{text}"
+    return text

@@ -71,7 +71,7 @@ def open_splits(recipe: Recipe, given: Given, task: Task) -> Splits:
     training = np.sort(np.concatenate([kept, np.flatnonzero(~visible)]))
     known = np.intersect1d(training, np.flatnonzero(rest.labels >= 0))
     transfer: Source = without_labels(Subset(rest, training), np.flatnonzero(~np.isin(training, kept)))
-    unlabelled = given.unlabelled if recipe.data.unlabelled in (None, GIVEN) else recipe.data.unlabelled
+    unlabelled = _named("unlabelled", recipe.data.unlabelled, given.unlabelled)
     if unlabelled is not None:
         transfer = concat([transfer, _open(recipe, unlabelled, "unlabelled", transfer.classes)])
     train = recipe.teacher.train
@@ -86,9 +86,16 @@ def _open(recipe: Recipe, where: Any, split: str, classes: Any = None) -> Source
     return open_source(where, split=split, classes=names, size=recipe.data.size, channels=recipe.data.channels)
 
 
+def _named(key: str, name: str | None, given: Any) -> Any:  # noqa: ANN401
+    """What was handed over in Python, or what the recipe names."""
+    if name == GIVEN and given is None:
+        raise DataError(f"data.{key} is 'given', but none was given; pass {key}=... to distil()")
+    return given if name in (None, GIVEN) else name
+
+
 def _test(recipe: Recipe, given: Given, where: Any, whole: Source, task: Task) -> tuple[Source, Source]:  # noqa: ANN401
     """Training examples without the test split, and the test split."""
-    named = given.test if recipe.data.test in (None, GIVEN) else recipe.data.test
+    named = _named("test", recipe.data.test, given.test)
     if named is None and brings_test(where):
         named = where
     if named is not None:
@@ -114,7 +121,7 @@ def brings_test(where: Any) -> bool:  # noqa: ANN401
 
 def _validation(recipe: Recipe, given: Given, rest: Source, visible: Any, task: Task) -> tuple[Any, Source]:  # noqa: ANN401
     """Rows whose labels the student may see, without validation's; and the validation split."""
-    named = given.validation if recipe.data.validation in (None, GIVEN) else recipe.data.validation
+    named = _named("validation", recipe.data.validation, given.validation)
     rows = np.flatnonzero(visible)
     if named is not None:
         return rows, checked(_open(recipe, named, "validation", rest.classes), task)

@@ -87,7 +87,8 @@ def require_quality(
     short = found.value < minimum if task.metric.higher_is_better else found.value > minimum
     if short:
         raise TeacherQualityError(
-            f"the teacher reaches {task.metric.name} {found.value:.4g} on validation, below min_quality {minimum}; "
-            "train it longer (teacher.train.epochs), check its preprocessing and class order, or lower min_quality"
+            f"the teacher reaches {task.metric.name} {found.value:.4g} on validation, not the {minimum:g} of "
+            "teacher.min_quality; lower that and run the same command again (the teacher is kept), or make it better "
+            "(teacher.train.epochs, its preprocessing, its class order) and choose another --out"
         )
     return found

@@ -1,8 +1,57 @@
-"""What a run tells its reader in words: objective, teacher, notes."""
+"""What a run tells in words: to the record's reader (objective, teacher, notes), and on the way."""
+
+from collections.abc import Mapping
+from pathlib import Path
 
 from limbeck.record import Record, Tuning
 from limbeck.runs.arms import in_words
 from limbeck.runs.plan import Plan
+from limbeck.task import Task
+
+
+def figure(task: Task, value: float) -> str:
+    """A value of the primary metric.
+
+    Example:
+        >>> from limbeck.task import named
+        >>> figure(named("multiclass"), 0.825)
+        '82.5% accuracy'
+    """
+    shown = f"{100 * value:.1f}%" if task.metric.percent else f"{value:.4g}"
+    return f"{shown} {task.metric.name}"
+
+
+def opening(plan: Plan, folder: Path, finished: int) -> list[str]:
+    """What will be done, and what of it is done already."""
+    splits = plan.splits
+    unlabelled = int((splits.transfer.labels < 0).sum())
+    learn = f"{len(splits.labelled):,} labelled and {unlabelled:,} unlabelled examples to learn from"
+    judge = f"{len(splits.validation):,} to choose on, {len(splits.test):,} to test on"
+    lines = [f"{plan.recipe.name}: {learn}, {judge}"]
+    if finished:
+        lines.append(f"going on in {folder}, where {finished} training{'s are' if finished > 1 else ' is'} finished")
+    train = plan.recipe.teacher.train
+    if train is not None:
+        lines.append(f"teacher: {train.family}, {train.epochs} epochs on {len(splits.teacher):,} labels")
+    return lines
+
+
+def students_to_train(plan: Plan) -> str:
+    """Who is trained how often."""
+    roles, seeds = [arm.role for arm in plan.arms], max(1, plan.recipe.verdict.seeds)
+    names = roles[0] if len(roles) == 1 else f"{', '.join(roles[:-1])} and {roles[-1]}"
+    each = "each " if len(roles) > 1 else ""
+    return f"students: {names}, {each}with {seeds} seed{'s' if seeds > 1 else ''} and {plan.steps:,} steps"
+
+
+def times(seconds: Mapping[str, float]) -> str:
+    """How long each stage took.
+
+    Example:
+        >>> times({"teacher": 12.34, "tuning": 81.0})
+        'done: teacher 12.3 s, tuning 81.0 s'
+    """
+    return f"done: {', '.join(f'{stage} {value:.1f} s' for stage, value in seconds.items())}"
 
 
 def objective_in_words(plan: Plan, tunings: list[Tuning]) -> str:
@@ -17,8 +66,7 @@ def teacher_in_words(plan: Plan, record: Record) -> str:
     model = next(m for m in record.models if m.role == "teacher")
     name = plan.teacher.spec.get("family") or plan.teacher.spec.get("module")
     value = model.quality["test"][record.metric.name].value
-    shown = f"{100 * value:.1f}%" if record.metric.percent else f"{value:.4g}"
-    return f"{name} with {model.params:,} parameters, {shown} {record.metric.name} on test"
+    return f"{name} with {model.params:,} parameters, {figure(plan.task, value)} on test"
 
 
 def notes_on(plan: Plan, conditions: str | None) -> list[str]:
@@ -30,6 +78,9 @@ def notes_on(plan: Plan, conditions: str | None) -> list[str]:
             "The student was given as a module: every seed starts from its weights, and seeds vary order and dropout "
             "only. Pass a function that makes a fresh student, so that the verdict covers initialisation too."
         )
+    most = len(plan.arms[0].candidates)
+    if 1 < most < plan.recipe.tune.trials:
+        notes.append(f"tune.trials asks for {plan.recipe.tune.trials} candidates; there are {most}, for every arm.")
     if plan.views.note:
         notes.append(plan.views.note)
     if (

@@ -73,6 +73,10 @@ def check(
     Raises:
         InputError: the run would be refused; the message names the mend.
     """
+    from limbeck.runs.needed import require_packages
+
+    require_packages()  # before anything below imports them
+
     from limbeck.recipe import from_mapping, load
     from limbeck.runs.given import Given
     from limbeck.runs.plan import plan

@@ -1,18 +1,19 @@
 """`distil`: from a recipe, or from models and data at hand, to one proven student."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from limbeck.core.progress import Reporter, Silent
+from limbeck.recipe.model import GIVEN
 from limbeck.record import Record, Verdict
 
 if TYPE_CHECKING:
     from torch import nn
 
     from limbeck.objectives import Objective, WeightedSum
+    from limbeck.runs.given import Given
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,10 @@ def distil(
 
     Args:
         recipe: a recipe file, or its keys as a mapping; what is left out has the recipe's defaults.
-        teacher: a module that gives logits; it is put into eval mode and frozen.
-        student: a module, from whose weights every seed starts, or a function that makes a fresh one (better).
+        teacher: a module that gives logits. While the run lasts it is in eval mode and frozen; then its mode, its
+            flags and its device are as they were.
+        student: a function that makes a fresh module; or a module, a copy of which every seed starts from: then the
+            verdict does not cover initialisation, and says so. Yours is not trained: the student is in `run.student`.
         data: training examples: a path, arrays `(x, y)`, or a map-style data set.
         test: likewise; left out, a share of the data is split off.
         validation: likewise; left out, a share of the labelled examples is split off.
@@ -81,44 +84,55 @@ def distil(
         InputError: something given is wrong; nothing was written.
         RunError: the run failed; the same call goes on where it was.
     """
+    from limbeck.runs.needed import require_packages
+
+    require_packages()  # before anything below imports them
+
+    from torch import nn
+
     from limbeck import pipeline
-    from limbeck.objectives import as_sum
     from limbeck.recipe import from_mapping, load
     from limbeck.runs.given import Given
+    from limbeck.runs.lent import lent
     from limbeck.runs.plan import plan
+    from limbeck.runs.stop import stoppable
 
-    reporter = progress or Silent()
     given = Given(
         teacher=teacher, student=student, data=data, test=test, validation=validation, unlabelled=unlabelled,
-        objective=None if objective is None else as_sum(objective), trust_code=trust_code,
+        objective=_summed(objective), trust_code=trust_code,
         folder=Path(recipe).absolute().parent if isinstance(recipe, str | Path) else None,
     )  # fmt: skip
-    beside = _beside(given, recipe)
-    if isinstance(recipe, str | Path):
-        loaded = load(recipe, {**beside, **(overrides or {})})
-    else:
-        loaded = from_mapping({**_nested(beside), **(recipe or {})}, overrides=overrides)
-    made = plan(loaded, given)
-    folder = Path(out) if out is not None else Path("runs") / made.recipe.name
-    return Run(folder, pipeline.run(made, folder, reporter))
+    changes = {**_beside(given), **(overrides or {})}
+    with stoppable(), lent(*([teacher] if isinstance(teacher, nn.Module) else [])):
+        loaded = (
+            load(recipe, changes) if isinstance(recipe, str | Path) else from_mapping(recipe or {}, overrides=changes)
+        )
+        made = plan(loaded, given)
+        folder = Path(out) if out is not None else Path("runs") / made.recipe.name
+        return Run(folder, pipeline.run(made, folder, progress or Silent()))
 
 
-def _beside(given: Any, recipe: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Recipe keys that say "given" for every object that was."""
-    del recipe
-    keys = {"data.train": given.data, "teacher": given.teacher, "student": given.student}
-    return {key: "given" for key, value in keys.items() if value is not None}
+def _summed(objective: Any) -> "WeightedSum | None":  # noqa: ANN401 - whatever was given
+    from limbeck.errors import RecipeError
+    from limbeck.objectives import Objective, WeightedSum, as_sum
+
+    if objective is None:
+        return None
+    if not isinstance(objective, Objective | WeightedSum):
+        raise RecipeError(
+            f"objective: got {type(objective).__name__}, expected one of limbeck.objectives or a weighted sum of them"
+        )
+    return as_sum(objective)
 
 
-def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
-    for key, value in flat.items():
-        first, _, second = key.partition(".")
-        if second:
-            nested.setdefault(first, {})[second] = value
-        else:
-            nested[first] = value
-    return nested
-
-
-_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+def _beside(given: "Given") -> dict[str, Any]:
+    """Recipe keys that say "given" for every object that was; what describes a teacher (its classes) stays."""
+    changes: dict[str, Any] = {}
+    for key in ("train", "test", "validation", "unlabelled"):
+        if getattr(given, "data" if key == "train" else key) is not None:
+            changes[f"data.{key}"] = GIVEN
+    if given.teacher is not None:
+        changes |= {"teacher.from": GIVEN, "teacher.train": None, "teacher.weights": None}
+    if given.student is not None:
+        changes["student"] = GIVEN
+    return changes

@@ -1,0 +1,38 @@
+"""Modules that were lent: given back as they were found."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+
+@contextmanager
+def lent(*modules: nn.Module) -> Iterator[None]:
+    """Notes mode, frozen parameters and device of each module, and restores them at the end, however it ends.
+
+    Args:
+        *modules: in use within the block.
+
+    Yields:
+        Nothing.
+
+    Example:
+        >>> net = nn.Sequential(nn.Linear(2, 2), nn.Dropout()).train()
+        >>> with lent(net):
+        ...     frozen = net.eval().requires_grad_(requires_grad=False)
+        >>> net.training, net[0].weight.requires_grad
+        (True, True)
+    """
+    modes = [(each, each.training) for module in modules for each in module.modules()]
+    required = [(each, each.requires_grad) for module in modules for each in module.parameters()]
+    places = [(module, {each.device for each in module.parameters()}) for module in modules]
+    try:
+        yield
+    finally:
+        for module, devices in places:
+            if len(devices) == 1:  # one that is spread over devices was not moved as a whole
+                module.to(next(iter(devices)))
+        for each, training in modes:
+            each.training = training
+        for parameter, requires in required:
+            parameter.requires_grad_(requires)
