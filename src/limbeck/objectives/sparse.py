@@ -46,7 +46,8 @@ def soft_targets_top_rows(
     log_student = tempered.gather(1, index) - whole
     rest = tempered.scatter(1, index, -torch.inf)
     log_student_tail = _logsumexp(rest) - whole.squeeze(1)
-    named = full_precision(teacher_logits) / temperature
+    teacher_tail = teacher_tail.detach()
+    named = full_precision(teacher_logits.detach()) / temperature
     all_of_it = torch.logaddexp(torch.logsumexp(named, dim=1), teacher_tail)
     log_teacher, log_teacher_tail = named - all_of_it[:, None], teacher_tail - all_of_it
     tail = _safe_term(log_teacher_tail, log_student_tail)
@@ -79,7 +80,7 @@ def soft_targets_sampled_rows(
         tensor([0.3863])
     """
     log_student = torch.log_softmax(full_precision(student_logits) / temperature, dim=1)
-    return temperature**2 * (-log_student.gather(1, index.long()).mean(dim=1) - entropy)
+    return temperature**2 * (-log_student.gather(1, index.long()).mean(dim=1) - entropy.detach())
 
 
 def _logsumexp(values: Float[Tensor, "b n"]) -> Float[Tensor, " b"]:
