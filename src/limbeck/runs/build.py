@@ -20,6 +20,7 @@ from limbeck.measuring.modes import device_of, evaluating
 from limbeck.recipe.model import GIVEN, Recipe
 from limbeck.runs.given import Given
 from limbeck.runs.splits import Splits
+from limbeck.teachers.classes import columns
 
 _SAMPLE = 10_000
 
@@ -111,6 +112,8 @@ def teacher_blueprint(recipe: Recipe, given: Given, splits: Splits) -> Blueprint
     blueprint = Blueprint(lambda _seed: module, preprocess, {"module": name}, reseeds=False)
     names = recipe.teacher.classes
     _try(blueprint.prepared(recipe.seed), splits.transfer, outputs if names is None else len(names), "teacher")
+    if names is not None:
+        columns(names, splits.classes, len(names))  # refused now, not when the run has begun
     return blueprint
 
 
