@@ -6,6 +6,7 @@ LimbeckError                     exit code 1: the run failed, and the same comma
 │   ├── DataError                missing files, unreadable images, labels out of range, shapes that do not match
 │   ├── ModelError               a teacher or student that cannot be built, or gives the wrong output shape
 │   ├── BundleError              a folder or file that is not a finished student, or was changed since
+│   ├── GuideError               a study guide that is damaged, unfinished, or was written for something else
 │   ├── RunFolderError           the run folder belongs to another recipe
 │   ├── TrustError               loading it could execute code, and `--trust-code` was not given
 │   └── MissingDependencyError   an optional package is absent; the message is the line that installs it
@@ -46,6 +47,10 @@ class ModelError(InputError):
 
 class BundleError(InputError):
     """Not a finished student, or changed since it was written."""
+
+
+class GuideError(InputError):
+    """A study guide is damaged, unfinished, or was written for other data, views or another teacher."""
 
 
 class RunFolderError(InputError):
