@@ -39,11 +39,14 @@ def size(count: int | None) -> str:
 
 
 def run_lines(run: "Run") -> list[str]:
-    """The verdict, and where everything lies."""
+    """The verdict, where everything lies, and what to type next."""
     verdict = run.record.verdict
     said = [verdict.sentence] if verdict is not None else ["No verdict was asked for (verdict.seeds: 0)."]
     explained = [comparison.sentence for comparison in run.record.comparisons]
-    places = [["report", str(run.report)], ["student", str(run.student)]]
+    places = [
+        ["report", str(run.report), f"limbeck report {run.folder} --open"],
+        ["student", str(run.student), f"limbeck predict {run.folder} FILE"],
+    ]
     return [*said, *explained, "", *table(places)]
 
 

@@ -1,6 +1,7 @@
 """The one place that draws bars: progress on the terminal, silence elsewhere."""
 
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -47,12 +48,17 @@ class _Unwatched:
 
 
 class Terminal:
-    """Bars with time left and the losses by name on a terminal; plain lines where standard error is no terminal."""
+    """Bars with time left and the losses by name on a terminal; a plain line now and then where there is none.
 
-    def __init__(self) -> None:
+    Args:
+        seconds: time between two plain lines; what takes less prints none.
+    """
+
+    def __init__(self, seconds: float = 30.0) -> None:
         from rich.console import Console
 
         self.console = Console(stderr=True, highlight=False)
+        self.seconds = seconds
 
     def say(self, message: str) -> None:
         """Prints the line on standard error."""
@@ -60,9 +66,9 @@ class Terminal:
 
     @contextmanager
     def task(self, name: str, total: int) -> Iterator[Task]:
-        """A bar of `total` steps; without a terminal nothing is drawn, the lines of `say` tell the story."""
+        """A bar of `total` steps, or lines."""
         if not (self.console.is_terminal and sys.stderr.isatty()):
-            yield _Unwatched()
+            yield _Lines(self, name, total)
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -72,6 +78,28 @@ class Terminal:
         )  # fmt: skip
         with Progress(*columns, console=self.console, transient=True) as progress:
             yield _Bar(progress, name, total)
+
+
+class _Lines:
+    """Says how far it is every so often; for logs."""
+
+    def __init__(self, terminal: Terminal, name: str, total: int) -> None:
+        self.terminal, self.name, self.total = terminal, name, total
+        self.done = self.resumed = 0
+        self.start = self.said = time.monotonic()
+
+    def advance(self, steps: int = 1, *, values: Mapping[str, float] | None = None) -> None:
+        self.done += steps
+        if values is None:  # steps of an earlier process say nothing about this one's speed
+            self.resumed += steps
+            return
+        now = time.monotonic()
+        if now - self.said < self.terminal.seconds:
+            return
+        self.said = now
+        left = (now - self.start) / max(1, self.done - self.resumed) * (self.total - self.done)
+        text = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        self.terminal.say(f"{self.name}: step {self.done:,} of {self.total:,}, {left:,.0f} s left  {text}")
 
 
 class _Bar:
