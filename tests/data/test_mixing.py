@@ -34,7 +34,8 @@ def test_the_share_says_how_much_of_a_row_is_its_own(op):
     np.testing.assert_allclose(mixed.mean(dim=(1, 2, 3)).numpy() / 200, share, atol=1e-5)
     assert share.min() >= 0
     assert share.max() <= 1
-    assert 0.4 < share.mean() < 0.6
+    low, high = (0.4, 0.6) if isinstance(op, Mixup) else (0.5, 0.8)  # rectangles are cut at the border
+    assert low < share.mean() < high
 
 
 def test_mixup_with_itself_changes_nothing_and_p_zero_never_mixes():
