@@ -26,7 +26,7 @@ from limbeck.runs.splits import Splits
 from limbeck.task import Task
 from limbeck.teachers.live import LiveTeacher
 
-Logits = Float[np.ndarray, "n classes"]
+Logits = Float[np.ndarray, "_ classes"]
 
 
 @dataclass(frozen=True, slots=True)
