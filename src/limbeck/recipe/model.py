@@ -202,6 +202,27 @@ class Train(_Section):
     """Largest norm of the gradient; null: not clipped."""
 
 
+class GuidePlan(_Open):
+    """The teacher's outputs, written once, read by every student; the signal's own settings stand beside these keys."""
+
+    use: Literal["auto", "always", "never"] = "auto"
+    """auto: one is written when it pays; never: the teacher runs at every step."""
+    from_: Annotated[Place | None, Field(alias="from")] = None
+    """A guide that exists (`limbeck label`, `limbeck guide import`): a folder, or an fsspec URL."""
+    signal: str = "logits"
+    """logits, top-k, or sampled."""
+    features: Annotated[dict[str, Literal["float16", "int8"]], Field(default_factory=dict)]
+    """Activations to keep: path of a layer -> how they are stored."""
+    max_gb: Positive = 10.0
+    """Largest guide that `auto` writes."""
+    any_view: bool = False
+    """Lets a guide of the raw examples teach augmented ones, whose labels then do not follow the view."""
+    origin: str | None = None
+    """Where the teacher comes from, for the guide's manifest."""
+    licence: str | None = None
+    """The teacher's licence, for the guide's manifest."""
+
+
 class Tune(_Section):
     """How much validation may choose, the same for every arm of the verdict."""
 
@@ -252,6 +273,7 @@ class Recipe(_Section):
     objective: Annotated[tuple[ObjectiveTerm, ...], Field(strict=False, min_length=1)]
     """One mapping or a list."""
     train: Train = Train()
+    guide: GuidePlan
     tune: Tune = Tune()
     verdict: VerdictPlan = VerdictPlan()
     export: Annotated[tuple[str, ...], Field(strict=False)] = ("onnx",)

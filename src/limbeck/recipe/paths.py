@@ -24,6 +24,9 @@ def absolute(full: dict[str, Any], folder: Path) -> dict[str, Any]:
         full["data"] = {k: _path(v, folder) if k in keys and v not in BUILT_IN_DATA else v for k, v in data.items()}
     if isinstance(teacher, dict) and "weights" in teacher:
         full["teacher"] = {**teacher, "weights": _path(teacher["weights"], folder)}
+    guide = full.get("guide")
+    if isinstance(guide, dict) and isinstance(guide.get("from"), str) and "://" not in guide["from"]:
+        full["guide"] = {**guide, "from": _path(guide["from"], folder)}
     return full
 
 

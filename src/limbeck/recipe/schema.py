@@ -9,7 +9,19 @@ from limbeck.recipe.settings import AUTO, SECTIONS, Section, settings_model
 
 Schema = dict[str, Any]
 
-_MAY_BE_EMPTY = ("train", "tune", "verdict", "runtime", "student", "objective", "export", "task", "seed", "name")
+_MAY_BE_EMPTY = (
+    "train",
+    "guide",
+    "tune",
+    "verdict",
+    "runtime",
+    "student",
+    "objective",
+    "export",
+    "task",
+    "seed",
+    "name",
+)
 
 
 def json_schema() -> Schema:
@@ -22,7 +34,7 @@ def json_schema() -> Schema:
     schema["title"] = "Limbeck recipe"
     schema["required"] = ["data", "teacher"]
     definitions, properties = schema["$defs"], schema["properties"]
-    student, teacher, objective, weight, op = SECTIONS
+    student, teacher, objective, weight, op, guide = SECTIONS
     definitions["Student"] = {
         "anyOf": [*_branches(definitions["Student"], student, default="convnet"), _module(definitions)]
     }
@@ -32,9 +44,11 @@ def json_schema() -> Schema:
     }
     definitions["Weight"]["anyOf"].append(_closed({"kind": {"const": AUTO}}, ["kind"]))
     definitions["ObjectiveTerm"] = {"anyOf": _branches(definitions["ObjectiveTerm"], objective, default="soft-targets")}
+    definitions["GuidePlan"] = {"anyOf": _branches(definitions["GuidePlan"], guide, default="logits")}
     definitions["ViewOp"] = {"anyOf": [{"enum": sorted(op.names())}, *_branches({}, op, default=None)]}
     _may_also(properties, "teacher", {"const": GIVEN})
     _may_also(properties, "student", {"const": GIVEN})
+    _may_also(properties, "guide", {"type": "string"})
     _may_also(properties, "device", {"enum": list(profiles.names())})
     _may_also(properties, "objective", {"$ref": "#/$defs/ObjectiveTerm"}, {"enum": sorted(objective.names())})
     properties["export"]["items"] = {"enum": sorted(EXPORTERS)}

@@ -22,6 +22,8 @@ AUTO = "auto"
 
 _FROM_DATA = frozenset({"inputs", "outputs"})
 """Arguments that the data decide."""
+_ITS_NAME = "kind"
+"""Argument of which only one value is right: the name itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,12 @@ SECTIONS = (
     ),
     Section(("objective", "*", "weight"), "kind", "limbeck.objectives:SCHEDULES"),
     Section(("data", "views", "ops", "*"), "op", "limbeck.data.views:VIEW_OPS"),
+    Section(
+        ("guide",),
+        "signal",
+        "limbeck.guide.spec:OUTPUTS",
+        own=frozenset({"use", "from", "features", "max_gb", "any_view", "origin", "licence"}),
+    ),
 )
 
 
@@ -166,7 +174,7 @@ def settings_model(where: str) -> type[BaseModel]:
     hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(target).parameters.items():
-        if name in _FROM_DATA:
+        if name in _FROM_DATA or name == _ITS_NAME:
             continue
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         loose = Field(default, strict=False) if "tuple[" in str(hints[name]) else Field(default)

@@ -5,7 +5,7 @@ from typing import Any
 from limbeck.recipe.model import GIVEN
 from limbeck.recipe.text import Path
 
-_SECTIONS = ("student", "objective", "train", "tune", "verdict", "runtime", "export", "task", "seed", "name")
+_SECTIONS = ("student", "objective", "train", "guide", "tune", "verdict", "runtime", "export", "task", "seed", "name")
 """Keys that may stand empty (null): their default holds."""
 
 
@@ -34,6 +34,7 @@ def expand(values: dict[str, Any]) -> tuple[dict[str, Any], dict[Path, Path]]:
     if full.get("student") == GIVEN:
         _name(full, "student", "module", shown)
     _student(full)
+    _guide(full, shown)
     _objectives(full, shown)
     _views(full, shown)
     if isinstance(full.get("export"), str):
@@ -59,6 +60,14 @@ def _student(full: dict[str, Any]) -> None:
     student = full.setdefault("student", {})
     if isinstance(student, dict) and not student.get("module"):
         full["student"] = {"family": "convnet", **student}
+
+
+def _guide(full: dict[str, Any], shown: dict[Path, Path]) -> None:
+    """`guide: never` means its use, any other word where it is; the signal is all logits unless said otherwise."""
+    _name(full, "guide", "use" if full.get("guide") in ("auto", "always", "never") else "from", shown)
+    guide = full.setdefault("guide", {})
+    if isinstance(guide, dict):
+        full["guide"] = {"signal": "logits", **guide}
 
 
 def _objectives(full: dict[str, Any], shown: dict[Path, Path]) -> None:

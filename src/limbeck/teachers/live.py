@@ -8,6 +8,7 @@ from limbeck.core.identity import fingerprint, state_fingerprint
 from limbeck.core.signals import Signals
 from limbeck.data.preprocess import Preprocess, PreprocessSpec
 from limbeck.errors import ModelError
+from limbeck.taps import tapped
 from limbeck.teachers.classes import columns
 
 CHUNK = 128
@@ -28,6 +29,7 @@ class LiveTeacher:
         teacher_classes: the teacher's, in the order of its outputs; `None`: they are the data's.
         device: where it runs.
         chunk: rows a forward pass.
+        taps: paths of submodules whose activations are handed over as features.
     """
 
     def __init__(
@@ -39,20 +41,23 @@ class LiveTeacher:
         teacher_classes: tuple[str, ...] | None = None,
         device: torch.device | str = "cpu",
         chunk: int = CHUNK,
+        taps: tuple[str, ...] = (),
     ) -> None:
         self.module = module.eval().requires_grad_(requires_grad=False).to(device)
         self.preprocess = Preprocess(preprocess).to(device)
         self.classes = classes
         self.teacher_classes = teacher_classes
         self.chunk = chunk
+        self.taps = taps
         self._columns: tuple[int, ...] | None = None
         self._mapped = False
 
     def fingerprint(self) -> str:
-        """SHA-256 of weights, preprocessing, class mapping and chunk size."""
+        """SHA-256 of weights, architecture, preprocessing, class mapping and chunk size."""
         return fingerprint(
             {
                 "weights": state_fingerprint(self.module.state_dict()),
+                "architecture": repr(self.module),
                 "preprocess": self.preprocess.spec.as_dict(),
                 "classes": list(self.classes),
                 "teacher_classes": None if self.teacher_classes is None else list(self.teacher_classes),
@@ -62,15 +67,18 @@ class LiveTeacher:
 
     @torch.no_grad()
     def signals(self, batch: Batch) -> Signals:
-        """Logits of each row, mapped onto the data's classes; float32, detached."""
+        """Logits of each row, mapped onto the data's classes, and the features at the taps; float32, detached."""
         assert isinstance(batch.inputs, Tensor), "several inputs come with tokenised text"
         self.module.eval()  # a user's own code may have switched the module they lent us
-        rows = torch.cat([self._chunk(part) for part in torch.split(batch.inputs, self.chunk)])
+        with tapped(self.module, self.taps) as read:
+            chunks = [self._chunk(part, read) for part in torch.split(batch.inputs, self.chunk)]
+        rows = torch.cat([logits for logits, _ in chunks])
         if self._columns is not None:
             rows = rows[:, self._columns]
-        return Signals(logits=rows)
+        features = {path: torch.cat([features[path] for _, features in chunks]) for path in self.taps}
+        return Signals(logits=rows, features=features)
 
-    def _chunk(self, raw: Tensor) -> Tensor:
+    def _chunk(self, raw: Tensor, read: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         short = self.chunk - len(raw)
         padded = torch.cat([raw, raw[-1:].expand(short, *raw.shape[1:])]) if short else raw
         logits = self.module(self.preprocess(padded))
@@ -80,4 +88,5 @@ class LiveTeacher:
         if not self._mapped:
             self._columns = columns(self.teacher_classes, self.classes, logits.shape[1])
             self._mapped = True
-        return logits[: len(raw)].float()
+        features = {path: read[path][: len(raw)].float() for path in self.taps}
+        return logits[: len(raw)].float(), features
