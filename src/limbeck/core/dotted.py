@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def load_object(name: str, *, trust_code: bool, what: str, folder: Path | None =
 
     Raises:
         TrustError: `trust_code` is false.
-        ModelError: the module cannot be imported, or has no such attribute.
+        ModelError: the module cannot be imported, for whatever reason, or has no such attribute.
     """
     if not trust_code:
         raise TrustError(f"{what}: {name!r} runs code of yours; if you trust it, add --trust-code (trust_code=True)")
@@ -32,8 +33,11 @@ def load_object(name: str, *, trust_code: bool, what: str, folder: Path | None =
     if folder is not None and str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     try:
-        return getattr(import_module(module), attribute)
-    except ImportError as error:
-        raise ModelError(f"{what}: cannot import {module!r}: {error}") from error
+        found = import_module(module)
+    except Exception as error:  # foreign code may raise anything
+        kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
+        raise ModelError(f"{what}: cannot import {module!r}: {kind}{error}") from error
+    try:
+        return attrgetter(attribute)(found)
     except AttributeError as error:
         raise ModelError(f"{what}: {module!r} has no {attribute!r}") from error

@@ -199,9 +199,13 @@ def _load_weights(module: nn.Module, path: Path) -> None:
     if not path.is_file():
         raise ModelError(f"teacher.weights: {path} is not a file")
     if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        state = load_file(path)
+        try:
+            state = load_file(path)
+        except SafetensorError as error:
+            raise ModelError(f"teacher.weights: {path} cannot be read: {error}; save it again") from error
     else:
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
