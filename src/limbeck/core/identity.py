@@ -79,8 +79,13 @@ def key_hash(key: str) -> int:
 
 def ids_of_rows(namespace: str, rows: int) -> NDArray[np.int64]:
     """Example ids of a source keyed by row number; no two rows of a namespace collide (the hash is a bijection)."""
+    return ids_of_row_numbers(namespace, np.arange(rows))
+
+
+def ids_of_row_numbers(namespace: str, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Example ids of these rows of a source keyed by row number."""
     start = np.uint64(key_hash(namespace))
-    return mix(np.arange(rows, dtype=np.uint64) ^ start).view(np.int64)
+    return mix(numbers.astype(np.int64).view(np.uint64) ^ start).view(np.int64)
 
 
 def ids_of_keys(namespace: str, keys: Iterable[str]) -> NDArray[np.int64]:

@@ -1,0 +1,1 @@
+"""Study guides: the teacher speaks once, every student reads."""
