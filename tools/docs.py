@@ -72,7 +72,11 @@ def _named() -> Iterator[tuple[str, str, str]]:
         where = ".".join(str(step) for step in section.path).replace(".*", "[]")
         for name, dotted in section.names().items():
             fields = settings_model(dotted).model_fields
-            yield where, name, ", ".join(f"`{key}: {_yaml(field.default)}`" for key, field in fields.items())
+            yield where, name, ", ".join(_setting(key, field.default) for key, field in fields.items())
+
+
+def _setting(key: str, default: Any) -> str:  # noqa: ANN401 - any plain value
+    return f"`{key}` (must be given)" if default is PydanticUndefined else f"`{key}: {_yaml(default)}`"
 
 
 def _yaml(value: Any) -> str:  # noqa: ANN401 - any plain value
