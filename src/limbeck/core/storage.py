@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -91,13 +92,18 @@ def write_tensors(path: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping
         seen.add(storage)
 
     def write(temporary: Path) -> None:
+        # safetensors writes to a file of its own beside the one it is given; a kill would leave it under any name
+        scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp"))
         try:
-            save_file(plain, temporary, None if metadata is None else dict(metadata))
+            save_file(plain, scratch / path.name, None if metadata is None else dict(metadata))
+            (scratch / path.name).replace(temporary)
         except SafetensorError as error:  # it hides the system's error number in its text
             number = re.search(r"os error (\d+)", str(error))
             if number is None:
                 raise
             raise OSError(int(number[1]), os.strerror(int(number[1])), str(temporary)) from error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
     write_atomically(path, write)
 

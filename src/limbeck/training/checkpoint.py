@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from limbeck.core.storage import write_tensors
 from limbeck.errors import RunFolderError
+from limbeck.training import randomness
 
 
 @dataclass(slots=True)
@@ -66,9 +67,7 @@ def save(
     for number, entries in state.items():
         for key, value in entries.items():
             tensors[f"optimiser/{number}/{key}"] = torch.as_tensor(value)
-    tensors["random/cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random/cuda"] = torch.cuda.get_rng_state()
+    tensors |= randomness.states()
     meta = {"identity": identity, "progress": asdict(progress), "scaler": None if scaler is None else dict(scaler)}
     write_tensors(path, tensors, {"limbeck": json.dumps(meta)})
 
@@ -88,30 +87,39 @@ def load(
         Where the run was, and the loss scaler's state.
 
     Raises:
-        RunFolderError: the file belongs to another run.
+        RunFolderError: the file belongs to another run, or is damaged.
     """
-    with safe_open(path, "pt") as file:
-        meta = json.loads(file.metadata()["limbeck"])
-        if meta["identity"] != identity:
-            raise RunFolderError(
-                f"{path} belongs to another run (settings, data or versions differ); choose another --out"
-            )
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no dict
+    meta, tensors = _read(path, with_tensors=True)
+    if meta["identity"] != identity:
+        raise RunFolderError(f"{path} belongs to another run (settings, data or versions differ); choose another --out")
     for name, module in modules.items():
         prefix = f"{name}/"
         module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
     if optimiser is not None:
         _load_optimiser(optimiser, tensors)
-    torch.set_rng_state(tensors["random/cpu"])
-    if "random/cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random/cuda"])
+    randomness.restore(tensors)
     return Progress(**meta["progress"]), meta["scaler"]
 
 
 def peek(path: Path) -> Progress:
-    """Where a checkpoint was, without loading its tensors."""
-    with safe_open(path, "pt") as file:
-        return Progress(**json.loads(file.metadata()["limbeck"])["progress"])
+    """Where a checkpoint was, without loading its tensors.
+
+    Raises:
+        RunFolderError: the file is damaged.
+    """
+    return Progress(**_read(path, with_tensors=False)[0]["progress"])
+
+
+def _read(path: Path, *, with_tensors: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with safe_open(path, "pt") as file:
+            meta = json.loads((file.metadata() or {})["limbeck"])
+            names = file.keys() if with_tensors else ()
+            return meta, {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise RunFolderError(
+            f"{path} cannot be read as a checkpoint ({type(error).__name__}); remove it, and training starts anew"
+        ) from error
 
 
 def _load_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None:

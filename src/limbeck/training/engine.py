@@ -30,6 +30,7 @@ class Engine:
         self.channels_last = convolutional
         if convolutional:
             model.to(memory_format=torch.channels_last)
+        self.own = frozenset(model.__dict__)
         self.model: nn.Module = self.accelerator.prepare_model(model)
         objective.to(self.device)
 
@@ -75,7 +76,11 @@ class Engine:
     def release(self, model: nn.Module) -> None:
         """Takes accelerate's wrapping off the model again."""
         self.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
-        self.accelerator.free_memory()
+        for trace in ("forward", "_is_accelerate_prepared"):  # else the next stage would run without its precision
+            if trace not in self.own:
+                model.__dict__.pop(trace, None)
+        if self.device.type != "cpu":  # it also collects garbage: a fifth of a second, more than a small training takes
+            self.accelerator.free_memory()
 
 
 def _accelerator(runtime: Runtime) -> Accelerator:
@@ -83,7 +88,11 @@ def _accelerator(runtime: Runtime) -> Accelerator:
         torch.cuda.set_device(runtime.device)
     arguments = {"cpu": runtime.device == "cpu", "mixed_precision": runtime.mixed_precision}
     try:
-        return Accelerator(**arguments)
-    except ValueError:  # accelerate keeps one precision a process; a process that trains twice may want another
+        accelerator = Accelerator(**arguments)
+    except ValueError:
+        accelerator = None
+    if accelerator is None or accelerator.device.type != torch.device(runtime.device).type:
+        # accelerate keeps one device and one precision a process; a process that trains twice may want others
         AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001
-        return Accelerator(**arguments)
+        accelerator = Accelerator(**arguments)
+    return accelerator

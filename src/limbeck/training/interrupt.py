@@ -37,6 +37,6 @@ def interruptible() -> Iterator[Flag]:
         yield flag
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: set by other than Python
     if flag.raised:
         signal.raise_signal(flag.number)

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from limbeck.core import progress as showing
 from limbeck.core.protocols import Batches, Evaluate, SignalSource
-from limbeck.core.runtime import Runtime, applied
+from limbeck.core.runtime import Runtime, applied, seed_everything
 from limbeck.errors import Interrupted
 from limbeck.training import checkpoint
 from limbeck.training.checkpoint import Progress
@@ -65,7 +65,8 @@ def train(
         name: what the progress bar is called.
 
     Returns:
-        History and time. The model is in eval mode, on the runtime's device, with its trained weights.
+        History and time. The model is in eval mode, on the runtime's device, with its trained weights, and carries no
+        trace of accelerate; the latter also after an error.
 
     Raises:
         NonFiniteError: the loss is NaN or infinite; the batch was saved.
@@ -76,27 +77,28 @@ def train(
     path = None if store is None else store / "checkpoint.safetensors"
     ends = [sum(stage.steps for stage in stages[: n + 1]) for n in range(len(stages))]
     resumed = checkpoint.peek(path).step if path is not None and path.exists() else 0
-    torch.manual_seed(seed)
+    seed_everything(seed)
     with applied(runtime), interruptible() as flag, shows.task(name, ends[-1]) as shown:
         progress = Progress()
         shown.advance(resumed)
         for stage, end in zip(stages, ends, strict=True):
-            if resumed and end <= resumed and stage is not stages[-1]:
+            if resumed and end <= resumed and end < ends[-1]:
                 continue  # a stage that is over: its result is in the checkpoint
             sitting = Sitting(
                 model, stage, end=end, runtime=runtime, identity=identity, path=path, steps_per_epoch=steps_per_epoch
             )
-            if resumed and path is not None and end - stage.steps <= resumed:
-                progress = sitting.resume(path)
-            for batch in batches.from_step(progress.step):
-                if progress.step >= end:
-                    break
-                values = sitting.step(batch, teacher, progress)
-                sitting.look(progress, evaluate)
-                shown.advance(values=values)
-                if flag.raised:
-                    sitting.save(progress)
-                    raise Interrupted(f"{name}: stopped at step {progress.step}; run the same command to go on")
-                sitting.save_if_due(progress)
-            sitting.close(progress)
+            try:
+                if resumed and path is not None and end - stage.steps <= resumed:
+                    progress, resumed = sitting.resume(path), 0
+                for batch in islice(batches.from_step(progress.step), max(0, end - progress.step)):
+                    values = sitting.step(batch, teacher, progress)
+                    sitting.look(progress, evaluate)
+                    shown.advance(values=values)
+                    if flag.raised:
+                        sitting.save(progress)
+                        raise Interrupted(f"{name}: stopped at step {progress.step}; run the same command to go on")
+                    sitting.save_if_due(progress)
+                sitting.finish(progress)
+            finally:
+                sitting.close(progress)
     return Trained(progress.step, progress.history, progress.seconds)

@@ -54,6 +54,25 @@ def refuse(
     )
 
 
+def check_weights(model: nn.Module, step: int) -> None:
+    """Refuses weights or running statistics that are not finite: a finite loss may have an infinite gradient.
+
+    Args:
+        model: the student.
+        step: optimiser steps done.
+
+    Raises:
+        NonFiniteError: names the first such tensor.
+    """
+    state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    wrong = next((n for n, t in state.items() if t.is_floating_point() and not torch.isfinite(t).all()), None)
+    if wrong is not None:
+        raise NonFiniteError(
+            f"step {step}: the student's {wrong} is not finite, though the loss was; lower train.learning_rate or set "
+            "train.clip_norm"
+        )
+
+
 def _first_cause(batch: Batch, student: Signals, teacher: Signals | None, model: nn.Module) -> str:
     inputs = (
         batch.inputs if isinstance(batch.inputs, Tensor) else torch.cat([v.flatten() for v in batch.inputs.values()])
@@ -70,7 +89,9 @@ def _first_cause(batch: Batch, student: Signals, teacher: Signals | None, model:
 
 
 def _tensors(batch: Batch, student: Signals, teacher: Signals | None) -> dict[str, Tensor]:
-    found: dict[str, Tensor | None] = {"ids": batch.ids, "views": batch.views, "target": batch.target}
+    found: dict[str, Tensor | None] = {
+        name: getattr(batch, name) for name in ("ids", "views", "target", "target_mask", "weight")
+    }
     inputs = {"inputs": batch.inputs} if isinstance(batch.inputs, Tensor) else dict(batch.inputs)
     found |= inputs
     found |= {"student_logits": student.logits, "teacher_logits": None if teacher is None else teacher.logits}

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from limbeck.errors import ModelError
 from limbeck.training.settings import TrainSettings
 
 
@@ -43,8 +44,13 @@ def build_optimiser(modules: Iterable[nn.Module], settings: TrainSettings) -> Op
 
     Returns:
         A fused optimiser: measured here it saves a tenth of a small student's step.
+
+    Raises:
+        ModelError: nothing requires a gradient.
     """
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    if not parameters:
+        raise ModelError("there is nothing to train: no parameter of the student requires a gradient; unfreeze some")
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},

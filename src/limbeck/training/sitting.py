@@ -29,7 +29,7 @@ class Stage:
         objective: what is minimised; an `nn.Module` too, whose parameters (bridges) are trained with the student.
         steps: optimiser steps, at least 1.
         settings: each stage starts its own optimiser and schedule.
-        trains: prefixes of the parameter names that are trained; `None` trains all.
+        trains: prefixes of the parameter names that are trained; `None` trains all that their owner has not frozen.
     """
 
     objective: Objective
@@ -74,7 +74,7 @@ class Sitting:
         modules = {"model": self.model} if boundary else self.modules
         optimiser = None if boundary else self.optimiser
         progress, scaler = checkpoint.load(path, identity=self.identity, modules=modules, optimiser=optimiser)
-        self.engine.load_scaler(scaler)
+        self.engine.load_scaler(None if boundary else scaler)
         return progress
 
     def step(self, batch: Batch, teacher: SignalSource | None, progress: Progress) -> dict[str, float]:
@@ -91,6 +91,8 @@ class Sitting:
             said = teacher.signals(batch)
         student = Signals(logits=self.engine.forward(batch.inputs))
         terms = self.stage.objective(student, said, batch, share)
+        if not terms:
+            raise ModelError(f"step {progress.step}: the objective gives no term here, so there is nothing to minimise")
         loss = torch.stack(list(terms.values())).sum() if len(terms) > 1 else next(iter(terms.values()))
         if not math.isfinite(loss.item()):
             folder = None if self.path is None else self.path.parent
@@ -122,7 +124,8 @@ class Sitting:
             self.save(progress)
 
     def save(self, progress: Progress) -> None:
-        """Writes the checkpoint and counts the time."""
+        """Writes the checkpoint and counts the time; weights that are not finite are refused, not saved."""
+        nonfinite.check_weights(self.model, progress.step)
         self._tick(progress)
         self.saved = self.clock
         if self.path is not None:
@@ -130,6 +133,10 @@ class Sitting:
                 self.path, identity=self.identity, progress=progress, modules=self.modules,
                 optimiser=self.optimiser, scaler=self.engine.scaler(),
             )  # fmt: skip
+
+    def finish(self, progress: Progress) -> None:
+        """The last look at what was trained; the loss has only vouched for all steps but the last."""
+        nonfinite.check_weights(self.model, progress.step)
 
     def close(self, progress: Progress) -> None:
         """Leaves a plain module in eval mode, with what was frozen before still frozen and nothing else."""
@@ -156,6 +163,11 @@ def _account(progress: Progress, terms: Mapping[str, Tensor]) -> dict[str, float
 
 def _choose(model: nn.Module, trains: tuple[str, ...] | None) -> None:
     """Freezes what the stage does not train; what its owner froze stays so."""
+    names = [name for name, _ in model.named_parameters()]
+    for prefix in trains or ():
+        if not any(name.startswith(prefix) for name in names):
+            known = ", ".join(dict.fromkeys(name.partition(".")[0] for name in names))
+            raise ModelError(f"trains: no parameter begins with {prefix!r}; the student has {known}")
     for name, parameter in model.named_parameters():
         if trains is not None and not name.startswith(trains):
             parameter.requires_grad_(False)

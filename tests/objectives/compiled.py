@@ -1,0 +1,28 @@
+"""Compiled objectives against eager ones, in a process without the tests' shape checks: `python -m` this."""
+
+import sys
+
+import torch
+
+from .harness import CASES, Case, gradients, value
+
+
+def one_of_each(cases):
+    """Temperatures make no other graph."""
+    return {(case.method, case.world, case.counts): case for case in cases}.values()
+
+
+def compiled_is_the_same(case: Case) -> None:
+    world, objective = case.fresh().cast(torch.float32), case.make()
+    torch.compiler.reset()
+    compiled = torch.compile(objective, backend="aot_eager", dynamic=False, fullgraph=True)
+    assert torch.allclose(value(compiled, world), value(objective, world), rtol=1e-6)
+    for plain, same in zip(gradients(objective, world), gradients(compiled, world), strict=True):
+        assert torch.allclose(plain, same, rtol=1e-5, atol=1e-7)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for each in one_of_each(CASES):
+        compiled_is_the_same(each)
+        sys.stdout.write(f"{each.name}\n")

@@ -1,0 +1,335 @@
+"""One harness for every objective: a table of cases, and the laws that each case says it keeps.
+
+A new objective is tested by a line in `CASES`: how to make it, a world it can read, its formula written a second time,
+and what it promises beyond what all promise.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from limbeck import objectives
+from limbeck.core.signals import Signals
+from limbeck.errors import ModelError
+from limbeck.objectives import HardLabels, Objective, SoftTargets, TeacherLabels
+
+from . import references
+from .worlds import World, half_labelled_world, logits_world, mapped, sampled_world, top_world
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to use an objective.
+
+    Attributes:
+        name: for people, unique.
+        method: the recipe name.
+        make: the objective.
+        reference: the formula, independently.
+        world: what it reads, float64.
+        divergence: whether it is 0 exactly where the student says what the teacher says (both as logits).
+        negative: whether it may be below 0.
+        plain: the two tensors of the plain call, where there is one.
+        counts: weight of each row in the mean.
+    """
+
+    name: str
+    method: str
+    make: Callable[[], Objective]
+    reference: Callable[[World], float]
+    world: Callable[[torch.Generator], World] = logits_world
+    divergence: bool = False
+    negative: bool = False
+    plain: Callable[[World], tuple[Tensor, Tensor]] | None = None
+    counts: Callable[[World], Tensor] = lambda world: world.weight
+
+    def fresh(self, seed: int = 0) -> World:
+        return self.world(torch.Generator().manual_seed(seed))
+
+
+def both_logits(world):
+    return world.student.logits, world.teacher.logits
+
+
+def logits_and_labels(world):
+    return world.student.logits, world.batch.target
+
+
+def labelled_weight(world):
+    return world.weight * world.batch.target_mask
+
+
+CASES = (
+    *(
+        Case(
+            f"soft-targets at {t:g}",
+            "soft-targets",
+            lambda t=t: SoftTargets(temperature=t),
+            references.soft_targets(t),
+            divergence=True,
+            plain=both_logits,
+        )
+        for t in (0.5, 1.0, 2.0, 20.0)
+    ),
+    Case(
+        "soft-targets on some classes",
+        "soft-targets",
+        lambda: SoftTargets(temperature=2.0, classes=[3, 0, 1]),
+        references.soft_targets(2.0, [3, 0, 1]),
+        divergence=True,
+        plain=both_logits,
+    ),
+    Case(
+        "soft-targets from the top 2",
+        "soft-targets",
+        lambda: SoftTargets(temperature=2.0),
+        references.soft_targets_top(2.0),
+        world=top_world(2, 2.0),
+    ),
+    Case(
+        "soft-targets from the top of all",
+        "soft-targets",
+        lambda: SoftTargets(temperature=2.0),
+        references.soft_targets_top(2.0),
+        world=top_world(5, 2.0),
+    ),
+    Case(
+        "soft-targets from drawn classes",
+        "soft-targets",
+        lambda: SoftTargets(temperature=2.0),
+        references.soft_targets_sampled(2.0),
+        world=sampled_world(7, 2.0),
+        negative=True,
+    ),
+    Case("hard-labels", "hard-labels", HardLabels, references.hard_labels(), plain=logits_and_labels),
+    Case(
+        "hard-labels, smoothed",
+        "hard-labels",
+        lambda: HardLabels(label_smoothing=0.2),
+        references.hard_labels(0.2),
+        plain=logits_and_labels,
+    ),
+    Case(
+        "hard-labels, some unlabelled",
+        "hard-labels",
+        lambda: HardLabels(label_smoothing=0.1),
+        references.hard_labels(0.1),
+        world=half_labelled_world,
+        counts=labelled_weight,
+    ),
+    Case("teacher-labels", "teacher-labels", TeacherLabels, references.teacher_labels(), plain=both_logits),
+    Case(
+        "teacher-labels, smoothed",
+        "teacher-labels",
+        lambda: TeacherLabels(label_smoothing=0.1),
+        references.teacher_labels(0.1),
+        plain=both_logits,
+    ),
+    Case(
+        "teacher-labels from the top 2",
+        "teacher-labels",
+        TeacherLabels,
+        references.teacher_labels(),
+        world=top_world(2, 1.0),
+    ),
+)
+
+
+def value(objective: Objective, world: World) -> Tensor:
+    """The sum of its terms."""
+    return torch.stack(list(objective(world.student, world.teacher, world.batch).values())).sum()
+
+
+def gradients(objective: Objective, world: World) -> list[Tensor]:
+    """By each float tensor of the student's; the world is left as it was."""
+    student = replace_leaves(world.student, lambda tensor: tensor.detach().clone().requires_grad_())
+    leaves = world.leaves(student)
+    return list(torch.autograd.grad(value(objective, replace(world, student=student)), leaves, allow_unused=True))
+
+
+def replace_leaves(signals: Signals, change: Callable[[Tensor], Tensor]) -> Signals:
+    return mapped(signals, lambda tensor: change(tensor) if tensor.is_floating_point() else tensor)
+
+
+# The laws. Each takes a case; those that a case cannot be held to skip nothing: they are not collected (see `LAWS`).
+
+
+def terms_are_named_scalars(case: Case) -> None:
+    for dtype in (torch.float64, torch.float32):
+        terms = case.make()(*parts(case.fresh().cast(dtype)))
+        assert terms
+        assert all(name.startswith(case.method) for name in terms)
+        assert all(term.shape == () and term.dtype == dtype and torch.isfinite(term) for term in terms.values())
+
+
+def it_is_the_formula(case: Case) -> None:
+    for seed in range(5):
+        world = case.fresh(seed)
+        assert value(case.make(), world).item() == pytest.approx(case.reference(world), rel=1e-10, abs=1e-12)
+        single = value(case.make(), world.cast(torch.float32)).item()
+        assert single == pytest.approx(case.reference(world), rel=1e-4, abs=1e-5)
+
+
+def zero_at_equality(case: Case) -> None:
+    for dtype in (torch.float64, torch.float32, torch.bfloat16):
+        world = case.fresh().cast(dtype)
+        equal = replace(world, student=world.teacher)
+        assert value(case.make(), equal).item() == 0
+        assert all(gradient.abs().max() < 1e-5 for gradient in gradients(case.make(), equal))
+
+
+def never_negative(case: Case) -> None:
+    for seed in range(20):
+        assert value(case.make(), case.fresh(seed)).item() >= 0
+    if case.divergence:  # closest to 0 the sum of many terms rounds
+        for distance in (1e-1, 1e-3, 1e-5):
+            world = case.fresh()
+            near = replace_leaves(world.teacher, lambda t, d=distance: t + d * torch.linspace(-1, 1, t.shape[1]) ** 3)
+            assert value(case.make(), replace(world, student=near)).item() > -1e-13 * 20**2
+
+
+def gradient_is_the_slope(case: Case) -> None:
+    world, objective = case.fresh(), case.make()
+    leaves = [tensor.clone().requires_grad_() for tensor in world.leaves(world.student)]
+
+    def of(*tensors: Tensor) -> Tensor:
+        given = iter(tensors)
+        return value(objective, replace(world, student=replace_leaves(world.student, lambda _: next(given))))
+
+    assert torch.autograd.gradcheck(of, leaves, fast_mode=True)
+
+
+def half_precision_is_finite(case: Case) -> None:
+    for dtype in (torch.float16, torch.bfloat16):
+        for scale in (1.0, 1e3):
+            world = replace(case.fresh(), student=replace_leaves(case.fresh().student, lambda t, s=scale: t * s))
+            world = world.cast(dtype)
+            result = value(case.make(), world)
+            assert result.dtype == torch.float32
+            assert torch.isfinite(result)
+            assert all(torch.isfinite(gradient).all() for gradient in gradients(case.make(), world))
+
+
+def padding_changes_nothing(case: Case) -> None:
+    world, objective = case.fresh(), case.make()
+    padded = world.take(torch.tensor([*range(len(world.batch)), 0, 3]))
+    weight = torch.cat([world.weight, torch.zeros(2, dtype=world.weight.dtype)])
+    padded = padded.weighed(weight)
+    assert value(objective, padded).item() == pytest.approx(value(objective, world).item(), rel=1e-12)
+    slopes, padded_slopes = gradients(objective, world), gradients(objective, padded)
+    for slope, longer in zip(slopes, padded_slopes, strict=True):
+        assert torch.allclose(longer[: len(slope)], slope, rtol=1e-10)
+        assert not longer[len(slope) :].any()
+
+
+def weights_are_relative(case: Case) -> None:
+    world, objective = case.fresh(), case.make()
+    plain = value(objective, world).item()
+    assert value(objective, world.weighed(1000 * world.weight)).item() == pytest.approx(plain, rel=1e-12)
+    even = value(objective, world.weighed(None)).item()
+    assert value(objective, world.weighed(torch.full_like(world.weight, 0.3))).item() == pytest.approx(even, rel=1e-12)
+    twice = world.weighed(torch.tensor([2.0, 1, 1, 1, 1, 1], dtype=torch.float64))
+    repeated = world.take(torch.tensor([0, *range(len(world.batch))])).weighed(None)
+    if not objective.couples_batch:
+        assert value(objective, twice).item() == pytest.approx(value(objective, repeated).item(), rel=1e-12)
+
+
+def no_weight_at_all_is_zero(case: Case) -> None:
+    world, objective = case.fresh(), case.make()
+    nothing = world.weighed(torch.zeros_like(world.weight))
+    assert value(objective, nothing).item() == 0
+    assert not any(gradient.any() for gradient in gradients(objective, nothing))
+
+
+def order_does_not_matter(case: Case) -> None:
+    world, objective = case.fresh(), case.make()
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    shuffled = world.take(order)
+    assert value(objective, shuffled).item() == pytest.approx(value(objective, world).item(), rel=1e-12)
+    for slope, moved in zip(gradients(objective, world), gradients(objective, shuffled), strict=True):
+        assert torch.allclose(moved, slope[order], rtol=1e-10)
+
+
+def the_split_does_not_matter(case: Case) -> None:
+    """A weighted mean of the halves is the whole, for objectives that look at one row at a time."""
+    world, objective = case.fresh(), case.make()
+    halves = [world.take(slice(0, 2)), world.take(slice(2, None))]
+    counted = [case.counts(half).sum().item() for half in halves]
+    mean = sum(c * value(objective, half).item() for c, half in zip(counted, halves, strict=True)) / sum(counted)
+    assert mean == pytest.approx(value(objective, world).item(), rel=1e-12)
+
+
+def no_gradient_into_the_teacher(case: Case) -> None:
+    world = case.fresh()
+    teacher = replace_leaves(world.teacher, lambda tensor: tensor.clone().requires_grad_())
+    student = replace_leaves(world.student, lambda tensor: tensor.clone().requires_grad_())
+    value(case.make(), replace(world, student=student, teacher=teacher)).backward()
+    assert all(leaf.grad is not None and leaf.grad.any() for leaf in world.leaves(student))
+    assert all(leaf.grad is None or not leaf.grad.any() for leaf in world.leaves(teacher))
+
+
+def twice_is_the_same(case: Case) -> None:
+    world, objective = case.fresh(), case.make()
+    before = {name: tensor.clone() for name, tensor in objective.state_dict().items()}
+    assert value(objective, world).item() == value(objective, world).item()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in objective.state_dict().items())
+
+
+def plain_tensors_give_the_same(case: Case) -> None:
+    world, objective = case.fresh(), case.make()
+    assert objective(*case.plain(world)).item() == value(objective, world.weighed(None)).item()
+    weighed = objective.on_tensors(*case.plain(world), world.weight)
+    assert weighed.item() == value(objective, world).item()
+
+
+def it_needs_what_it_says(case: Case) -> None:
+    world, objective = case.fresh(), case.make()
+    needs = objective.needs()
+    if needs.teacher:
+        with pytest.raises(ModelError, match=case.method):
+            objective(world.student, None, world.batch)
+    else:
+        assert torch.equal(value(objective, replace(world, teacher=None)), value(objective, world))
+    unlabelled = replace(world, batch=replace(world.batch, target=None, target_mask=None))
+    if needs.labels:
+        with pytest.raises(ModelError, match=case.method):
+            value(objective, unlabelled)
+    else:
+        assert torch.equal(value(objective, unlabelled), value(objective, world))
+    with pytest.raises(ModelError, match=case.method):
+        value(objective, replace(world, student=Signals()))
+
+
+def its_text_makes_it_again(case: Case) -> None:
+    objective = case.make()
+    again = eval(str(objective), vars(objectives).copy())
+    assert str(again) == str(objective)
+    assert value(again, case.fresh()).item() == value(objective, case.fresh()).item()
+
+
+def parts(world: World):
+    return world.student, world.teacher, world.batch
+
+
+LAWS: Mapping[Callable[[Case], None], Callable[[Case], bool]] = {
+    terms_are_named_scalars: lambda _: True,
+    it_is_the_formula: lambda _: True,
+    zero_at_equality: lambda case: case.divergence,
+    never_negative: lambda case: not case.negative,
+    gradient_is_the_slope: lambda _: True,
+    half_precision_is_finite: lambda _: True,
+    padding_changes_nothing: lambda case: not case.make().couples_batch,
+    weights_are_relative: lambda _: True,
+    no_weight_at_all_is_zero: lambda _: True,
+    order_does_not_matter: lambda _: True,
+    the_split_does_not_matter: lambda case: not case.make().couples_batch,
+    no_gradient_into_the_teacher: lambda _: True,
+    twice_is_the_same: lambda _: True,
+    plain_tensors_give_the_same: lambda case: case.plain is not None,
+    it_needs_what_it_says: lambda _: True,
+    its_text_makes_it_again: lambda _: True,
+}
+"""Law -> whether a case is held to it."""

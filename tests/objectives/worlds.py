@@ -1,0 +1,96 @@
+"""Small worlds for objectives: what a student and a teacher say about a batch, and what can be done to all of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from limbeck.core.batch import Batch
+from limbeck.core.signals import Sampled, Signals, TopK
+
+ROWS, CLASSES = 6, 5
+
+
+@dataclass(frozen=True)
+class World:
+    student: Signals
+    teacher: Signals
+    batch: Batch
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "World":
+        """Every tensor changed; all have the batch as their first axis."""
+        return mapped(self, change)
+
+    def take(self, rows) -> "World":
+        return self.map(lambda tensor: tensor[rows])
+
+    def cast(self, dtype: torch.dtype) -> "World":
+        return self.map(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
+
+    def weighed(self, weight: Tensor | None) -> "World":
+        return replace(self, batch=replace(self.batch, weight=weight))
+
+    @property
+    def weight(self) -> Tensor:
+        return torch.ones(len(self.batch)) if self.batch.weight is None else self.batch.weight
+
+    def leaves(self, signals: Signals) -> list[Tensor]:
+        found: list[Tensor] = []
+        mapped(signals, lambda tensor: found.append(tensor) or tensor)
+        return [tensor for tensor in found if tensor.is_floating_point()]
+
+
+def mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: mapped(inner, change) for key, inner in value.items()}
+    if is_dataclass(value):
+        return replace(value, **{field.name: mapped(getattr(value, field.name), change) for field in fields(value)})
+    return value
+
+
+def batch_of(random: torch.Generator, *, rows: int = ROWS, classes: int = CLASSES) -> Batch:
+    return Batch(
+        ids=torch.arange(rows),
+        views=torch.zeros(rows, dtype=torch.int64),
+        inputs=torch.zeros(rows, 1),
+        target=torch.randint(classes, (rows,), generator=random),
+        weight=torch.rand(rows, generator=random, dtype=torch.float64) + 0.1,
+    )
+
+
+def logits_world(random: torch.Generator) -> World:
+    student, teacher = (3 * torch.randn(ROWS, CLASSES, generator=random, dtype=torch.float64) for _ in range(2))
+    return World(Signals(student), Signals(teacher), batch_of(random))
+
+
+def half_labelled_world(random: torch.Generator) -> World:
+    """Where the mask is false the label is nonsense: it is undefined there."""
+    world = logits_world(random)
+    mask = torch.tensor([True, False, True, True, False, True])
+    target = torch.where(mask, world.batch.target, torch.tensor([0, -1, 0, 0, 999, 0]))
+    return replace(world, batch=replace(world.batch, target=target, target_mask=mask))
+
+
+def top_world(k: int, temperature: float) -> Callable[[torch.Generator], World]:
+    def build(random: torch.Generator) -> World:
+        world = logits_world(random)
+        ordered, index = world.teacher.logits.sort(dim=1, descending=True)
+        tail = torch.logsumexp(ordered[:, k:] / temperature, dim=1, keepdim=True)
+        top = TopK(index[:, :k], ordered[:, :k], (temperature,), tail)
+        return replace(world, teacher=Signals(top=top))
+
+    return build
+
+
+def sampled_world(draws: int, temperature: float) -> Callable[[torch.Generator], World]:
+    def build(random: torch.Generator) -> World:
+        world = logits_world(random)
+        p = torch.softmax(world.teacher.logits / temperature, dim=1)
+        index = torch.multinomial(p, draws, replacement=True, generator=random)
+        return replace(world, teacher=Signals(sampled=Sampled(index, temperature, -(p * p.log()).sum(dim=1))))
+
+    return build

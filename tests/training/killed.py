@@ -1,0 +1,76 @@
+"""Trains in child processes that are killed at random moments, until one lives to the end: `python -m` this.
+
+The children are forked from here, so that only one process has to import torch.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from limbeck.core.runtime import applied
+from limbeck.objectives import HardLabels
+from limbeck.training.checkpoint import peek
+from limbeck.training.engine import Engine
+from limbeck.training.optimiser import build_optimiser
+from limbeck.training.settings import TrainSettings
+
+from .workshop import CPU, batches, evaluate, mlp, teacher, work
+
+
+def child(job: str, folder: Path) -> None:
+    """Leaves all that is compared."""
+    outcome = work(job, store=folder)
+    save_file({k: v.contiguous() for k, v in outcome.weights.items()}, folder / "weights.safetensors")
+    save_file({k: v.contiguous() for k, v in outcome.objectives[-1].items()}, folder / "objective.safetensors")
+    (folder / "history.json").write_text(json.dumps(outcome.history))
+
+
+def main(job: str, folder: Path, seed: int, kills: int) -> None:
+    chance = random.Random(seed)
+    killed: list[int] = []
+    longest, path = 0.5, folder / "checkpoint.safetensors"
+    while True:
+        start, pid = time.monotonic(), os.fork()
+        if pid == 0:
+            child(job, folder)
+            os._exit(0)
+        if len(killed) < kills:
+            time.sleep(chance.uniform(0.02, longest))
+            os.kill(pid, signal.SIGKILL)
+        status = os.waitpid(pid, 0)[1]
+        if os.WIFSIGNALED(status):
+            killed.append(peek(path).step if path.exists() else 0)
+        elif os.WEXITSTATUS(status):
+            sys.exit(f"a child failed with {os.WEXITSTATUS(status)}")
+        elif len(killed) < kills:  # it was done before its end came: start over, and give the next less time
+            longest = 0.8 * (time.monotonic() - start)
+            path.unlink()
+        else:
+            break
+    history = json.loads((folder / "history.json").read_text())
+    (folder / "told.json").write_text(json.dumps({"killed": killed, "history": history}))
+
+
+def warm_up() -> None:
+    """Does here, once, what is slow in a fresh process; a backward pass would start threads, which do not fork."""
+    model = mlp()
+    optimiser = Engine(CPU, model, HardLabels()).prepare(build_optimiser([model], TrainSettings()))
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser.step()
+    with torch.no_grad():
+        teacher().signals(next(batches().from_step(0)))
+        evaluate(mlp())
+
+
+if __name__ == "__main__":
+    with applied(CPU):
+        warm_up()
+        main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
