@@ -17,7 +17,7 @@ from limbeck.errors import ModelError
 from limbeck.objectives import HardLabels, Objective, SoftTargets, TeacherLabels
 
 from . import references
-from .worlds import World, half_labelled_world, logits_world, mapped, sampled_world, top_world
+from .worlds import World, half_labelled_world, logits_world, mapped, mixed_world, sampled_world, top_world
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def logits_and_labels(world):
 
 
 def labelled_weight(world):
-    return world.weight * world.batch.target_mask
+    mix = world.batch.mix
+    return world.weight * world.batch.target_mask * (1 if mix is None else mix.target_mask)
 
 
 CASES = (
@@ -118,6 +119,14 @@ CASES = (
         lambda: HardLabels(label_smoothing=0.1),
         references.hard_labels(0.1),
         world=half_labelled_world,
+        counts=labelled_weight,
+    ),
+    Case(
+        "hard-labels, mixed views",
+        "hard-labels",
+        lambda: HardLabels(label_smoothing=0.1),
+        references.hard_labels_mixed(0.1),
+        world=mixed_world,
         counts=labelled_weight,
     ),
     Case("teacher-labels", "teacher-labels", TeacherLabels, references.teacher_labels(), plain=both_logits),

@@ -90,6 +90,23 @@ def hard_labels(smoothing=0.0):
     return of
 
 
+def hard_labels_mixed(smoothing):
+    """Zhang et al. 2018: both labels' cross-entropies in the shares of the mixture."""
+
+    def of(world):
+        student, _, weight = arrays(world)
+        batch, rows, known = world.batch, [], []
+        for r, s in enumerate(student):
+            if batch.target_mask[r] and batch.mix.target_mask[r]:
+                share = batch.mix.share[r].item()
+                own, other = (cross_entropy(s, int(t[r]), smoothing) for t in (batch.target, batch.mix.target))
+                rows.append(share * own + (1 - share) * other)
+                known.append(r)
+        return mean_over_weight(rows, weight[known])
+
+    return of
+
+
 def teacher_labels(smoothing=0.0):
     """Lee 2013: the cross-entropy against the class that gets the most."""
 

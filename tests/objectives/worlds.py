@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from limbeck.core.batch import Batch
+from limbeck.core.batch import Batch, Mix
 from limbeck.core.signals import Sampled, Signals, TopK
 
 ROWS, CLASSES = 6, 5
@@ -73,6 +73,15 @@ def half_labelled_world(random: torch.Generator) -> World:
     mask = torch.tensor([True, False, True, True, False, True])
     target = torch.where(mask, world.batch.target, torch.tensor([0, -1, 0, 0, 999, 0]))
     return replace(world, batch=replace(world.batch, target=target, target_mask=mask))
+
+
+def mixed_world(random: torch.Generator) -> World:
+    """Views that mix two examples, some of them unlabelled."""
+    world = half_labelled_world(random)
+    share = torch.rand(ROWS, generator=random, dtype=torch.float64)
+    target = torch.randint(CLASSES, (ROWS,), generator=random)
+    mask = torch.tensor([True, True, False, True, True, True])
+    return replace(world, batch=replace(world.batch, mix=Mix(share, target.where(mask, -1), mask)))
 
 
 def top_world(k: int, temperature: float) -> Callable[[torch.Generator], World]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
@@ -76,15 +76,14 @@ class HardLabels(Objective):
         del teacher
         if student.logits is None or batch.target is None:
             raise ModelError("hard-labels needs logits and a labelled batch; leave it out for unlabelled data")
-        target, labelled = batch.target, batch.target_mask
-        if labelled is not None:
-            target = target.masked_fill(~labelled, 0)  # any class will do: what stands there is undefined
-        rows = cross_entropy_rows(student.logits, target, self.label_smoothing)
-        if batch.mix is not None:
-            others = cross_entropy_rows(student.logits, batch.mix.target, self.label_smoothing)
-            rows = others + batch.mix.share.to(rows.dtype) * (rows - others)
-            if labelled is not None and batch.mix.target_mask is not None:
-                labelled = labelled & batch.mix.target_mask
+        labelled = batch.target_mask
+        rows = cross_entropy_rows(student.logits, _known(batch.target, labelled), self.label_smoothing)
+        mix = batch.mix
+        if mix is not None:
+            others = cross_entropy_rows(student.logits, _known(mix.target, mix.target_mask), self.label_smoothing)
+            rows = others + mix.share.to(rows.dtype) * (rows - others)
+            if mix.target_mask is not None:
+                labelled = mix.target_mask if labelled is None else labelled & mix.target_mask
         return {"hard-labels": weighted_mean(rows, batch.weight, labelled)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -99,3 +98,8 @@ class HardLabels(Objective):
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
         return f"label_smoothing={number(self.label_smoothing)}" if self.label_smoothing else ""
+
+
+def _known(target: Int[Tensor, " b"], mask: Bool[Tensor, " b"] | None) -> Int[Tensor, " b"]:
+    """Any class will do where the mask is false: what stands there is undefined, and the row does not count."""
+    return target if mask is None else target.masked_fill(~mask, 0)
