@@ -9,12 +9,12 @@ from typing import Any
 from torch import nn
 
 from limbeck.core import progress as showing
+from limbeck.core.interrupt import interruptible
 from limbeck.core.protocols import Batches, Evaluate, SignalSource
 from limbeck.core.runtime import Runtime, applied, seed_everything
 from limbeck.errors import Interrupted
 from limbeck.training import checkpoint
 from limbeck.training.checkpoint import Progress
-from limbeck.training.interrupt import interruptible
 from limbeck.training.sitting import Sitting, Stage
 
 
