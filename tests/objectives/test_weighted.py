@@ -206,7 +206,7 @@ def test_sums_that_teach_throughout():
         [(0.0, SoftTargets()), (Decay(0.1, 1.0), HardLabels())],
     ):
         objective = WeightedSum(parts)
-        assert all(objective(*WHOLE, step / 50) for step in range(50))
+        assert all(objective(*WHOLE, step / 10) for step in range(10))
 
 
 def test_a_sum_in_the_making_may_weigh_nothing():
