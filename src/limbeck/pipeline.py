@@ -15,14 +15,15 @@ from limbeck.runs.assemble import assemble
 from limbeck.runs.clock import Clock
 from limbeck.runs.fit import Fitted, Shop
 from limbeck.runs.folder import claimed, finished_trainings
+from limbeck.runs.guided import hear
 from limbeck.runs.keep_teacher import keep_teacher
+from limbeck.runs.labelling import TEACHER
 from limbeck.runs.measured import Subject, model_records, notes_on_costs, student_subjects, teacher_subject
 from limbeck.runs.plan import Plan, resolved_text
 from limbeck.runs.ship import ship
-from limbeck.runs.teacher import raise_teacher, require_quality
+from limbeck.runs.teacher import Raised, notes_on_teacher, raise_teacher, require_quality
 from limbeck.runs.tune import tune
 from limbeck.studies.verdict import CONDITIONS, compare, corrected
-from limbeck.teachers.live import LiveTeacher
 
 
 def run(plan: Plan, out: Path, reporter: Reporter) -> Record:
@@ -48,7 +49,10 @@ def run(plan: Plan, out: Path, reporter: Reporter) -> Record:
         for line in wording.opening(plan, folder, finished_trainings(folder)):
             reporter.say(line)
         with clock.stage("teacher"):
-            teacher, taught, shop = _teacher(plan, plan.shop(folder, reporter), folder)
+            raised, shop = _teacher(plan, plan.shop(folder, reporter), folder)
+        with clock.stage("guide"):
+            heard = hear(plan, raised.speaker, folder, reporter)
+            shop = replace(shop, teacher=heard.source, teacher_fingerprint=heard.fingerprint)
         with clock.stage("tuning"):
             tunings = [_tuned(plan, place, shop) for place in range(len(plan.arms))]
         reporter.say(wording.students_to_train(plan))
@@ -56,36 +60,42 @@ def run(plan: Plan, out: Path, reporter: Reporter) -> Record:
             fitted = [_seeds(plan, place, tunings[place], shop) for place in range(len(plan.arms))]
         reporter.say("measuring quality, calibration, size and speed")
         with clock.stage("measuring"):
-            subjects = _measured(plan, teacher, taught, fitted)
+            subjects = _measured(plan, raised, fitted)
             models = model_records(subjects, plan.splits, plan.task, folder)
             verdicts = _verdicts(plan, subjects)
-        prints = Fingerprints(data=plan.splits.fingerprint(), teacher=teacher.fingerprint(), recipe=fingerprint)
+        prints = Fingerprints(data=plan.splits.fingerprint(), teacher=heard.fingerprint, recipe=fingerprint)
         record = assemble(
             plan, models=models, verdicts=verdicts, tunings=tunings, prints=prints, conditions=CONDITIONS,
-            folder=folder, more_notes=notes_on_costs(subjects),
+            folder=folder, more_notes=[heard.note, *notes_on_teacher(plan, raised), *notes_on_costs(subjects)],
         )  # fmt: skip
         reporter.say(f"exporting {', '.join(plan.recipe.export or ('onnx',))}, and comparing with the student")
         with clock.stage("export"):
             exports = ship(plan, fitted[0][0], record, folder)
         record = record.model_copy(update={"exports": exports, "timing_s": dict(clock.seconds)})
         records.write(record, folder)
+        reporter.say("writing the report")
         with clock.stage("report"):
             render.write(folder)
     reporter.say(wording.times(clock.seconds))
     return record
 
 
-def _teacher(plan: Plan, shop: Shop, folder: Path) -> tuple[LiveTeacher, Fitted | None, Shop]:
-    """The teacher, how it was trained, and the shop with it in; a trained one that is good enough is kept."""
+def _teacher(plan: Plan, shop: Shop, folder: Path) -> tuple[Raised, Shop]:
+    """The teacher, and the shop; one that was trained here and is good enough is kept."""
     recipe, splits, task = plan.recipe, plan.splits, plan.task
-    teacher, taught = raise_teacher(recipe, plan.teacher, splits, shop, plan.settings)
-    quality = require_quality(teacher, splits, task, recipe.teacher.min_quality, shop.batch_size)
+    if recipe.guide.from_ is not None:
+        shop = replace(shop, also=Path(recipe.guide.from_) / TEACHER / "checkpoints")
+    raised = raise_teacher(plan, shop)
+    if raised.live is None:
+        return raised, shop
+    quality = require_quality(raised.live, splits, task, recipe.teacher.min_quality, shop.batch_size)
     shop.reporter.say(f"teacher: {wording.figure(task, quality.value)} on validation")
-    if taught is not None:
+    if raised.fitted is not None:
         keep_teacher(
-            folder / "teacher", recipe=recipe, splits=splits, task=task, teacher=teacher, fitted=taught, quality=quality
+            folder / "teacher", recipe=recipe, splits=splits, task=task, teacher=raised.live, fitted=raised.fitted,
+            quality=quality,
         )  # fmt: skip
-    return teacher, taught, replace(shop, teacher=teacher)
+    return raised, shop
 
 
 def _tuned(plan: Plan, place: int, shop: Shop) -> Tuning:
@@ -110,10 +120,12 @@ def _seeds(plan: Plan, place: int, tuning: Tuning, shop: Shop) -> list[Fitted]:
     ]
 
 
-def _measured(plan: Plan, teacher: LiveTeacher, taught: Fitted | None, fitted: list[list[Fitted]]) -> list[Subject]:
+def _measured(plan: Plan, raised: Raised, fitted: list[list[Fitted]]) -> list[Subject]:
     """Everybody is asked about test, once; the teacher first, then arm by arm."""
     batch_size = plan.recipe.train.batch_size
-    subjects = [teacher_subject(teacher, taught, plan.splits, batch_size, plan.recipe.seed)]
+    subjects = []
+    if raised.live is not None:
+        subjects.append(teacher_subject(raised.live, raised.fitted, plan.splits, batch_size, plan.recipe.seed))
     for runs in fitted:
         subjects += student_subjects(runs, plan.splits, batch_size)
     return subjects

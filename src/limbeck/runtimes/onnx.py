@@ -1,5 +1,6 @@
 """Running an ONNX file with onnxruntime on the CPU: NumPy in, logits out, no torch."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,7 @@ def _filled(raw: NDArray[Any], batch: object) -> NDArray[Any]:
 
 
 def _session(path: Path, threads: int) -> Any:  # noqa: ANN401 - onnxruntime is untyped
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # since 1.29 it reports models and machines unless told not to
     ort = require("onnxruntime", extra=None, purpose="running ONNX files")
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
