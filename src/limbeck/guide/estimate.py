@@ -14,7 +14,7 @@ from limbeck.core.signals import Signals
 from limbeck.errors import ModelError, StorageError
 from limbeck.guide.answers import Answers, place_of
 from limbeck.guide.codec import encode
-from limbeck.guide.spec import SignalSpec
+from limbeck.guide.spec import SignalSpec, columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,19 @@ def probe(answers: Answers, ids: Int[np.ndarray, " n"], *, rows: int, spec: Sign
 
     Raises:
         ModelError: the answers lack something that is to be kept.
+        InputError: it cannot be kept.
     """
     place = place_of(np.arange(min(rows, len(ids)), dtype=np.int64), ids)
     spoken: Iterator[Signals] = answers(repeat(place, 2))
     first = next(spoken)
     resolved = _with_shapes(spec, first)
+    width = None if spec.output is None or first.logits is None else int(first.logits.shape[-1])
+    if spec.output is None or width is not None:
+        columns(resolved, width)  # refuses what cannot be kept, before it is tried
     encode(first, place.ids, place.views, resolved)
     start = perf_counter()
     encode(next(spoken), place.ids, place.views, resolved)
     seconds = perf_counter() - start
-    width = None if spec.output is None or first.logits is None else int(first.logits.shape[1])
     return Probe(resolved, width, seconds / len(place.ids))
 
 

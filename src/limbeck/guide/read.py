@@ -172,10 +172,10 @@ class Guide:
             opened = self._shard(int(shards[0]))
             return {name: values.take(places, axis=0) for name, values in opened.items()}
         order = np.argsort(shards, kind="stable")
-        numbers, starts = np.unique(shards[order], return_index=True)
+        groups = np.split(order, np.flatnonzero(np.diff(shards[order])) + 1)
         result = {c.name: np.empty((len(rows), *c.shape), dtype=c.dtype) for c in self._columns}
-        for number, mine in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
-            for name, values in self._shard(number).items():
+        for mine in groups if len(rows) else ():
+            for name, values in self._shard(int(shards[mine[0]])).items():
                 result[name][mine] = values[places[mine]]
         return result
 
