@@ -9,8 +9,8 @@ import limbeck as lk
 from limbeck.cli.app import app
 
 NAMES = [
-    "HardLabels", "Run", "SoftTargets", "__version__", "check", "demo", "devices", "distil", "export", "init",
-    "measure", "methods", "objectives", "predict", "report",
+    "HardLabels", "Run", "SoftTargets", "__version__", "check", "demo", "devices", "distil", "export", "guide_info",
+    "import_guide", "init", "label", "measure", "methods", "objectives", "predict", "report", "verify_guide",
 ]  # fmt: skip
 
 VERBS = {
@@ -22,11 +22,17 @@ VERBS = {
         "trust_code", "progress",
     ],
     "export": ["bundle", "to", "out", "threads", "timed"],
+    "guide_info": ["guide"],
+    "import_guide": ["file", "origin", "out", "data", "recipe", "licence", "key", "progress"],
     "init": ["data", "out"],
+    "label": [
+        "recipe", "out", "teacher", "data", "unlabelled", "overrides", "engine", "workers", "trust_code", "progress",
+    ],
     "measure": ["file", "threads", "batch", "warmup", "repeats", "min_seconds"],
     "methods": [],
     "predict": ["bundle", "inputs", "out", "threads"],
     "report": ["run", "open_browser"],
+    "verify_guide": ["guide", "recipe", "sample", "trust_code", "progress"],
 }  # fmt: skip
 
 COMMANDS = {
@@ -36,7 +42,11 @@ COMMANDS = {
     "distil": ["recipe", "--out", "--set", "--trust-code", "--seeds"],
     "distill": ["recipe", "--out", "--set", "--trust-code", "--seeds"],
     "export": ["bundle", "--to", "--out", "--json"],
+    "guide import": ["file", "--origin", "--out", "--licence", "--key", "--data", "--recipe"],
+    "guide info": ["folder", "--json"],
+    "guide verify": ["folder", "--recipe", "--sample", "--trust-code", "--json"],
     "init": ["--data", "--out"],
+    "label": ["recipe", "--out", "--set", "--engine", "--workers", "--trust-code"],
     "measure": ["file", "--threads", "--batch", "--json"],
     "methods": ["--json"],
     "predict": ["bundle", "files", "--out", "--json"],
@@ -68,8 +78,11 @@ def test_verbs_take_these_arguments_by_name_only(name):
 
 
 def test_every_command_is_a_verb_and_every_verb_a_command():
-    commands = typer.main.get_command(app).commands
-    assert set(commands) - {"distill"} == set(VERBS)
+    commands = dict(typer.main.get_command(app).commands)
+    group = commands.pop("guide").commands
+    commands |= {f"guide {name}": command for name, command in group.items()}
+    verbs = {"guide import": "import_guide", "guide info": "guide_info", "guide verify": "verify_guide"}
+    assert {verbs.get(name, name) for name in commands} - {"distill"} == set(VERBS)
     assert {name: flags(command) for name, command in commands.items()} == COMMANDS
 
 

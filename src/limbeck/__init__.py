@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from limbeck.verbs.distil import Run as Run
     from limbeck.verbs.distil import distil as distil
     from limbeck.verbs.export import export as export
+    from limbeck.verbs.guide import guide_info as guide_info
+    from limbeck.verbs.guide import import_guide as import_guide
+    from limbeck.verbs.guide import verify_guide as verify_guide
     from limbeck.verbs.init import init as init
+    from limbeck.verbs.label import label as label
     from limbeck.verbs.measure import measure as measure
     from limbeck.verbs.methods import methods as methods
     from limbeck.verbs.predict import predict as predict
@@ -38,11 +42,15 @@ _HOMES = {
     "devices": "limbeck.verbs.devices",
     "distil": "limbeck.verbs.distil",
     "export": "limbeck.verbs.export",
+    "guide_info": "limbeck.verbs.guide",
+    "import_guide": "limbeck.verbs.guide",
     "init": "limbeck.verbs.init",
+    "label": "limbeck.verbs.label",
     "measure": "limbeck.verbs.measure",
     "methods": "limbeck.verbs.methods",
     "predict": "limbeck.verbs.predict",
     "report": "limbeck.verbs.report",
+    "verify_guide": "limbeck.verbs.guide",
 }
 
 __all__ = [
@@ -55,12 +63,16 @@ __all__ = [
     "devices",
     "distil",
     "export",
+    "guide_info",
+    "import_guide",
     "init",
+    "label",
     "measure",
     "methods",
     "objectives",
     "predict",
     "report",
+    "verify_guide",
 ]
 
 

@@ -1,11 +1,12 @@
 """The verbs as commands. Each imports what it needs when it is called, so that `--help` answers at once."""
 
-import os
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from limbeck.cli.guide import guide
+from limbeck.cli.printing import echo, echo_json, say
 
 app = typer.Typer(
     name="limbeck",
@@ -38,7 +39,7 @@ def _version(value: bool) -> None:
     if value:
         import limbeck
 
-        _print(f"limbeck {limbeck.__version__}")
+        say(f"limbeck {limbeck.__version__}")
         raise typer.Exit
 
 
@@ -60,7 +61,7 @@ def demo(out: Out) -> None:
     from limbeck.core.progress import Terminal
     from limbeck.verbs.demo import demo as verb
 
-    _echo(run_lines(verb(out=out, progress=Terminal())))
+    echo(run_lines(verb(out=out, progress=Terminal())))
 
 
 @app.command()
@@ -74,7 +75,7 @@ def init(
     from limbeck.verbs.init import init as verb
 
     path = verb(data=data, out=out)
-    _print(f"{path} is written. Next: limbeck check {path}")
+    say(f"{path} is written. Next: limbeck check {path}")
 
 
 @app.command()
@@ -85,7 +86,7 @@ def check(recipe: Recipe, set_: Sets = None, trust_code: Trust = False, json: Js
     from limbeck.verbs.check import check as verb
 
     found = verb(recipe=recipe, overrides=overrides(set_), trust_code=trust_code)
-    _echo_json(found.model_dump(mode="json")) if json else _echo(check_lines(found))
+    echo_json(found.model_dump(mode="json")) if json else echo(check_lines(found))
     if found.exceeds:
         raise typer.Exit(2)
 
@@ -105,7 +106,7 @@ def distil(
     from limbeck.verbs.distil import distil as verb
 
     changes = overrides(set_) | ({} if seeds is None else {"verdict.seeds": seeds})
-    _echo(run_lines(verb(recipe=recipe, out=out, overrides=changes, trust_code=trust_code, progress=Terminal())))
+    echo(run_lines(verb(recipe=recipe, out=out, overrides=changes, trust_code=trust_code, progress=Terminal())))
 
 
 app.command("distill", hidden=True)(distil)
@@ -123,7 +124,7 @@ def measure(
     from limbeck.verbs.measure import measure as verb
 
     found = verb(file=file, threads=threads, batch=batch)
-    _echo_json(found.model_dump(mode="json")) if json else _echo(measure_lines(found))
+    echo_json(found.model_dump(mode="json")) if json else echo(measure_lines(found))
 
 
 @app.command()
@@ -139,7 +140,29 @@ def export(
     from limbeck.verbs.export import export as verb
 
     found = verb(bundle=bundle, to=names(to), out=out)
-    _echo_json([each.model_dump(mode="json") for each in found]) if json else _echo(export_lines(found))
+    echo_json([each.model_dump(mode="json") for each in found]) if json else echo(export_lines(found))
+
+
+@app.command()
+def label(
+    recipe: Recipe,
+    out: Annotated[Path, typer.Option("--out", help="The guide's folder.", show_default=False)],
+    set_: Sets = None,
+    engine: Annotated[str, typer.Option("--engine", help="local (torchrun starts several), or ray.")] = "local",
+    workers: Annotated[int, typer.Option("--workers", help="Actors of the ray engine.")] = 2,
+    trust_code: Trust = False,
+) -> None:
+    """Let the teacher speak once: write the study guide that every student reads. The same command goes on."""
+    from limbeck.cli.shown import guide_lines
+    from limbeck.cli.values import overrides
+    from limbeck.core.progress import Terminal
+    from limbeck.verbs.label import label as verb
+
+    found = verb(
+        recipe=recipe, out=out, overrides=overrides(set_), engine=engine, workers=workers, trust_code=trust_code,
+        progress=Terminal(),
+    )  # fmt: skip
+    echo(guide_lines(found.facts) if found.facts is not None else ["this process's shards are written"])
 
 
 @app.command()
@@ -150,7 +173,7 @@ def report(
     """Write a run's report again, and say where it is."""
     from limbeck.verbs.report import report as verb
 
-    _print(str(verb(run=run, open_browser=open_)))
+    say(str(verb(run=run, open_browser=open_)))
 
 
 @app.command()
@@ -165,7 +188,7 @@ def predict(
     from limbeck.verbs.predict import predict as verb
 
     found = verb(bundle=bundle, inputs=files, out=out)
-    _echo_json([each.model_dump(mode="json") for each in found]) if json else _echo(predict_lines(found))
+    echo_json([each.model_dump(mode="json") for each in found]) if json else echo(predict_lines(found))
 
 
 @app.command()
@@ -177,7 +200,7 @@ def methods(json: Json = False) -> None:
     from limbeck.verbs.methods import methods as verb
 
     found = verb()
-    _echo_json([asdict(card) for card in found]) if json else _echo(methods_lines(found))
+    echo_json([asdict(card) for card in found]) if json else echo(methods_lines(found))
 
 
 @app.command()
@@ -187,22 +210,7 @@ def devices(json: Json = False) -> None:
     from limbeck.verbs.devices import devices as verb
 
     found = verb()
-    _echo_json([device.model_dump(mode="json") for device in found]) if json else _echo(devices_lines(found))
+    echo_json([device.model_dump(mode="json") for device in found]) if json else echo(devices_lines(found))
 
 
-def _echo(lines: list[str]) -> None:
-    _print("\n".join(lines))
-
-
-def _echo_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
-    import json
-
-    _print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def _print(text: str) -> None:
-    """The one place that writes to standard output; a reader that left (`limbeck methods | head`) is no error."""
-    try:
-        typer.echo(text)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+app.add_typer(guide, name="guide")

@@ -1,9 +1,10 @@
 """What people see: results as lines of plain text. Scripts ask for `--json`."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from limbeck.guide.verify import Verification
     from limbeck.objectives import MethodCard
     from limbeck.profiles import Profile
     from limbeck.record import Export, Latency
@@ -53,14 +54,11 @@ def run_lines(run: "Run") -> list[str]:
 def check_lines(found: "Checked") -> list[str]:
     """What a run would do."""
     count = found.examples
-    trained = (
-        f"trained on {count['teacher']:,} labels, {found.teacher.steps:,} steps" if found.teacher.steps else "given"
-    )
     facts = [
         ["data", f"{found.input}; {len(found.classes)} classes"],
         ["", f"{count['labelled']:,} labelled and {count['unlabelled']:,} unlabelled examples to learn from"],
         ["", f"{count['validation']:,} to choose on, {count['test']:,} to test on"],
-        ["teacher", f"{found.teacher.name}, {trained}; {_facts(found.teacher.params, found.teacher.macs)}"],
+        ["teacher", _teacher(found)],
         ["student", f"{found.student.name}; {_facts(found.student.params, found.student.macs)}"],
         ["", f"{size(found.student.size_bytes)} of weights, {size(found.peak_memory_bytes)} of activations"],
         ["training", f"{found.student.steps:,} steps of {found.batch_size} ({found.epochs} epochs)"],
@@ -70,6 +68,39 @@ def check_lines(found: "Checked") -> list[str]:
     arms += [[arm.role, str(arm.candidates), str(arm.runs), f"{arm.steps:,}"] for arm in found.arms]
     notes = [*found.exceeds, *found.fits, *(f"note: {note}" for note in found.notes)]
     return [*table(facts), "", *table(arms), *([""] if notes else []), *notes]
+
+
+def _teacher(found: "Checked") -> str:
+    teacher = found.teacher
+    if teacher is None:
+        return "labels that were made elsewhere, in a study guide"
+    labels = found.examples["teacher"]
+    trained = f"trained on {labels:,} labels, {teacher.steps:,} steps" if teacher.steps else "given"
+    return f"{teacher.name}, {trained}; {_facts(teacher.params, teacher.macs)}"
+
+
+def guide_lines(facts: "Mapping[str, Any]") -> list[str]:
+    """What is inside a guide."""
+    teacher, views, data = facts["teacher"], facts["views"], facts["data"]
+    state = "finished" if facts["finished"] else f"unfinished: {facts['shards_done']} of {facts['shards']} shards"
+    rows = [
+        ["guide", state],
+        ["teacher", f"{teacher['mode']}, {teacher['fingerprint'][:12]}"],
+        ["", f"origin: {teacher['origin'] or 'not stated'}; licence: {teacher['licence'] or 'not stated'}"],
+        ["data", f"{data['examples']:,} examples, {data['fingerprint'][:12]}"],
+        ["views", f"{views['count']} of each example ({views['path']}), seed {views['seed']}"],
+        ["signals", f"{facts['signals_in_words']}, {facts['outputs']} outputs"],
+        ["size", f"{size(facts['bytes'])}: {facts['bytes_per_example']:,} B an example, {facts['shards']} shards"],
+    ]
+    return list(table(rows))
+
+
+def verification_lines(found: "Verification") -> list[str]:
+    """What is wrong with a guide, or that nothing is."""
+    asked = "" if not found.rows else f"; {found.exact:,} of {found.rows:,} rows asked again are the same bits"
+    if found.ok:
+        return [f"all {found.files} files are whole{asked}"]
+    return [f"{finding.where}: {finding.what}" for finding in found.findings]
 
 
 def _facts(params: int, macs: int) -> str:

@@ -9,6 +9,7 @@ from limbeck.guide.estimate import Probe
 from limbeck.guide.examples import examples_fingerprint
 from limbeck.guide.manifest import DataFacts, Plan, TeacherFacts, ViewFacts
 from limbeck.guide.spec import columns
+from limbeck.teachers.crossfit import CrossFitted
 from limbeck.teachers.live import LiveTeacher
 
 SHARD_BYTES = 64 << 20
@@ -18,8 +19,10 @@ SHARDS_AT_LEAST = 32
 ROWS_AT_LEAST = 1024
 
 
-def facts_of(teacher: LiveTeacher, *, licence: str | None = None, origin: str | None = None) -> TeacherFacts:
-    """What the manifest says about a live teacher.
+def facts_of(
+    teacher: LiveTeacher | CrossFitted, *, licence: str | None = None, origin: str | None = None
+) -> TeacherFacts:
+    """What the manifest says about a live teacher, or several that were cross-fitted.
 
     Args:
         teacher: its weights are hashed.

@@ -8,7 +8,7 @@ Example:
 """
 
 from limbeck.recipe.load import dump, from_mapping, load
-from limbeck.recipe.model import GIVEN, Recipe
+from limbeck.recipe.model import GIVEN, GUIDE, Recipe
 from limbeck.recipe.schema import json_schema
 
-__all__ = ["GIVEN", "Recipe", "dump", "from_mapping", "json_schema", "load"]
+__all__ = ["GIVEN", "GUIDE", "Recipe", "dump", "from_mapping", "json_schema", "load"]

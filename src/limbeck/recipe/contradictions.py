@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from limbeck import profiles, task
 from limbeck.errors import InputError, RecipeError
 from limbeck.exporting.formats import EXPORTERS, check_formats
-from limbeck.recipe.model import GIVEN, Recipe
+from limbeck.recipe.model import GIVEN, GUIDE, Recipe
 from limbeck.recipe.problems import Problem, nearest
 from limbeck.recipe.text import Path
 
 
 def contradictions(recipe: Recipe) -> list[Problem]:
     """Everything that does not go together; empty for a recipe that can be run."""
-    checks = (_task, _teacher, _student, _device, _objective, _tune, _export, _repeated)
+    checks = (_task, _teacher, _student, _device, _objective, _guide, _tune, _export, _repeated)
     return [problem for check in checks for problem in check(recipe)]
 
 
@@ -40,10 +40,20 @@ def _teacher(recipe: Recipe) -> Iterator[Problem]:
         for key in ("weights", "classes"):
             if getattr(teacher, key) is not None:
                 yield Problem(("teacher", key), "belongs to a teacher that exists (teacher.from); remove it")
+    elif teacher.from_ == GUIDE:
+        yield from _only_its_guide(recipe)
     elif teacher.from_ == GIVEN and teacher.weights is not None:
         yield Problem(("teacher", "weights"), "a given teacher brings its own weights; remove it")
     elif teacher.from_ is not None and teacher.from_ != GIVEN:
         yield from _module(("teacher", "from"), teacher.from_)
+
+
+def _only_its_guide(recipe: Recipe) -> Iterator[Problem]:
+    if recipe.guide.from_ is None:
+        yield Problem(("guide", "from"), "the teacher exists only as its guide; say where that is")
+    for key in ("weights", "classes", "preprocess", "min_quality"):
+        if getattr(recipe.teacher, key) is not None:
+            yield Problem(("teacher", key), "belongs to a teacher that can be asked; remove it")
 
 
 def _student(recipe: Recipe) -> Iterator[Problem]:
@@ -98,6 +108,36 @@ def _objective(recipe: Recipe) -> Iterator[Problem]:
             yield Problem(
                 ("objective", number, key), "auto is chosen by tuning, which tune.trials: 0 turns off; give a number"
             )
+
+
+def _guide(recipe: Recipe) -> Iterator[Problem]:
+    """Who may read what the guide keeps, and at which temperatures."""
+    from limbeck.objectives.support import SUPPORT, require  # the package imports torch
+
+    guide = recipe.guide
+    if guide.use == "never" and (guide.from_ is not None or guide.signal != "logits"):
+        yield Problem(("guide", "use"), "never, and yet a guide is described; remove one of both")
+        return
+    methods: list[tuple[Path, str]] = [
+        (("objective", n, "method"), term.method) for n, term in enumerate(recipe.objective)
+    ]
+    if recipe.verdict.seeds:
+        methods += [(("verdict", "arms", n), arm) for n, arm in enumerate(recipe.verdict.arms)]
+    for path, method in methods:
+        try:
+            if method in SUPPORT:
+                require(method, guide.signal)
+        except RecipeError as error:
+            yield Problem(path, str(error))
+    if guide.signal == "logits":
+        return
+    settings = guide.settings
+    written = tuple(settings["temperatures"]) if guide.signal == "top-k" else (settings["temperature"],)
+    for number, term in enumerate(recipe.objective):
+        asked = term.settings.get("temperature")
+        if asked not in (None, "auto", *written):
+            known = ", ".join(f"{t:g}" for t in written)
+            yield Problem(("objective", number, "temperature"), f"{asked:g} is not written in the guide (only {known})")
 
 
 def _tune(recipe: Recipe) -> Iterator[Problem]:

@@ -13,6 +13,8 @@ from limbeck.profiles import Profile, named
 
 GIVEN = "given"
 """Stands for an object that Python code passes beside the recipe."""
+GUIDE = "guide"
+"""Stands for a teacher that exists only as its guide: labels that others made."""
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -96,6 +98,8 @@ class TeacherTraining(_Open):
     """Share of the target spread evenly over all classes."""
     learning_rate: Positive | None = None
     """Peak learning rate; null: as in train.learning_rate."""
+    folds: Annotated[int, Field(ge=2)] | None = None
+    """Cross-fitting: so many more teachers, each leaving one fold out and labelling that fold; null: one labels all."""
 
 
 class TeacherPreprocess(_Section):
@@ -119,7 +123,7 @@ class Teacher(_Section):
     train: TeacherTraining | None = None
     """A teacher that is trained first."""
     from_: Annotated[str | None, Field(alias="from")] = None
-    """"module:function" that returns a module (needs --trust-code), or `given`."""
+    """"module:function" that returns a module (needs --trust-code), `given`, or `guide` (only its guide exists)."""
     weights: Place | None = None
     """.safetensors file, or a .pt file of plain tensors, for the model of `from`."""
     classes: Names | None = None

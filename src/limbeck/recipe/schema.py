@@ -4,7 +4,7 @@ from typing import Any
 
 from limbeck import profiles
 from limbeck.exporting.formats import EXPORTERS
-from limbeck.recipe.model import GIVEN, Recipe
+from limbeck.recipe.model import GIVEN, GUIDE, Recipe
 from limbeck.recipe.settings import AUTO, SECTIONS, Section, settings_model
 
 Schema = dict[str, Any]
@@ -46,7 +46,7 @@ def json_schema() -> Schema:
     definitions["ObjectiveTerm"] = {"anyOf": _branches(definitions["ObjectiveTerm"], objective, default="soft-targets")}
     definitions["GuidePlan"] = {"anyOf": _branches(definitions["GuidePlan"], guide, default="logits")}
     definitions["ViewOp"] = {"anyOf": [{"enum": sorted(op.names())}, *_branches({}, op, default=None)]}
-    _may_also(properties, "teacher", {"const": GIVEN})
+    _may_also(properties, "teacher", {"enum": [GIVEN, GUIDE]})
     _may_also(properties, "student", {"const": GIVEN})
     _may_also(properties, "guide", {"type": "string"})
     _may_also(properties, "device", {"enum": list(profiles.names())})

@@ -58,7 +58,7 @@ SECTIONS = (
         ("teacher", "train"),
         "family",
         "limbeck.teachers:FAMILIES",
-        own=frozenset({"epochs", "labels", "label_smoothing", "learning_rate"}),
+        own=frozenset({"epochs", "labels", "label_smoothing", "learning_rate", "folds"}),
         needs_data=True,
     ),
     Section(

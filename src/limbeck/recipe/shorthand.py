@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from limbeck.recipe.model import GIVEN
+from limbeck.recipe.model import GIVEN, GUIDE
 from limbeck.recipe.text import Path
 
 _SECTIONS = ("student", "objective", "train", "guide", "tune", "verdict", "runtime", "export", "task", "seed", "name")
@@ -28,7 +28,7 @@ def expand(values: dict[str, Any]) -> tuple[dict[str, Any], dict[Path, Path]]:
     full = {key: value for key, value in values.items() if not (value is None and key in _SECTIONS)}
     shown: dict[Path, Path] = {}
     _name(full, "device", "name", shown)
-    if full.get("teacher") == GIVEN:
+    if full.get("teacher") in (GIVEN, GUIDE):
         _name(full, "teacher", "from", shown)
     _teacher(full)
     if full.get("student") == GIVEN:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from limbeck.data.source import Source
@@ -12,6 +11,7 @@ from limbeck.recipe.model import ObjectiveTerm, Recipe
 from limbeck.record import Role
 from limbeck.runs.fit import Settings
 from limbeck.runs.given import Given
+from limbeck.runs.named import load_named
 from limbeck.runs.splits import Splits
 
 TEMPERATURES = (1.0, 4.0, 2.0, 8.0, 1.5, 3.0)
@@ -72,14 +72,16 @@ def student_arm(recipe: Recipe, given: Given, splits: Splits) -> Arm:
         raise RecipeError(
             "objective: weight: auto balances one soft-targets term with the labels; leave other terms out"
         )
+    written = written_temperatures(recipe)
     if open_weight:
-        temperatures = None if open_temperature else float(terms[0].settings["temperature"])
-        candidates = _mixtures(recipe.tune.trials, temperatures)
+        temperature = None if open_temperature else float(terms[0].settings["temperature"])
+        candidates = _mixtures(recipe.tune.trials, temperature, written)
         return Arm(
             "student", candidates, _mixture, lambda s: splits.transfer if s["teacher_share"] else splits.labelled
         )
     trials = max(1, recipe.tune.trials)
-    candidates = tuple({"temperature": t} for t in TEMPERATURES[:trials]) if open_temperature else ({},)
+    tried = TEMPERATURES if written is None else written
+    candidates = tuple({"temperature": t} for t in tried[:trials]) if open_temperature else ({},)
 
     def objective_of(settings: Settings) -> WeightedSum:
         return WeightedSum([(_schedule(term), _objective(term, settings)) for term in terms])
@@ -109,15 +111,24 @@ def _number(settings: Settings) -> float:
     return float(settings["label_smoothing"] or 0.0)
 
 
-def _mixtures(trials: int, temperature: float | None) -> tuple[Settings, ...]:
-    """Candidates for an open weight; a temperature that the user fixed stays."""
+def written_temperatures(recipe: Recipe) -> tuple[float, ...] | None:
+    """Temperatures that the recipe's guide can be read at; `None`: any."""
+    settings = recipe.guide.settings
+    if recipe.guide.signal == "top-k":
+        return tuple(settings["temperatures"])
+    return (float(settings["temperature"]),) if recipe.guide.signal == "sampled" else None
+
+
+def _mixtures(trials: int, temperature: float | None, written: tuple[float, ...] | None) -> tuple[Settings, ...]:
+    """Candidates for an open weight; a temperature that the user fixed stays, and so do those of a sparse guide."""
     fixed: list[Settings] = [
         {**mixture, "temperature": temperature} if temperature is not None and mixture["teacher_share"] else mixture
         for mixture in MIXTURES
     ]
     different: list[Settings] = []
     for mixture in fixed:
-        if mixture not in different:
+        unreadable = written is not None and mixture["teacher_share"] and mixture["temperature"] not in written
+        if mixture not in different and not unreadable:
             different.append(mixture)
     return tuple(different[: max(1, trials)])
 
@@ -135,7 +146,7 @@ def _mixture(settings: Settings) -> WeightedSum:
 
 
 def _schedule(term: ObjectiveTerm) -> Schedule:
-    schedule: Schedule = _named(SCHEDULES[term.weight.kind])(**term.weight.settings)
+    schedule: Schedule = load_named(SCHEDULES, term.weight.kind, term.weight.settings)
     return schedule
 
 
@@ -143,14 +154,8 @@ def _objective(term: ObjectiveTerm, settings: Settings) -> Objective:
     values: dict[str, Any] = term.settings
     if values.get("temperature") == "auto":
         values["temperature"] = settings["temperature"]
-    objective: Objective = _named(METHODS[term.method])(**values)
+    objective: Objective = load_named(METHODS, term.method, values)
     return objective
-
-
-def _named(dotted: str) -> Callable[..., Any]:
-    module, name = dotted.split(":")
-    found: Callable[..., Any] = getattr(import_module(module), name)
-    return found
 
 
 def _for(objective: WeightedSum, splits: Splits) -> Source:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 
 from limbeck.core.identity import fingerprint, state_fingerprint
 from limbeck.core.progress import Reporter
+from limbeck.core.protocols import SignalSource
 from limbeck.core.runtime import Runtime
 from limbeck.core.storage import read_json, write_json, write_tensors
 from limbeck.core.version import __version__
@@ -22,7 +22,6 @@ from limbeck.objectives import WeightedSum
 from limbeck.record import Role
 from limbeck.runs.build import Blueprint
 from limbeck.task import Task
-from limbeck.teachers.live import LiveTeacher
 from limbeck.training.loop import train
 from limbeck.training.settings import TrainSettings
 from limbeck.training.sitting import Stage
@@ -69,7 +68,9 @@ class Shop:
         batch_size: examples a step.
         runtime: device, threads, precision.
         reporter: shows progress.
-        teacher: who is imitated; `None` while it is being trained.
+        teacher: who is imitated, live or from a guide; `None` while it is being trained.
+        teacher_fingerprint: of its answers; two teachers of one fingerprint give the same bits.
+        also: where finished trainings are looked for too.
     """
 
     folder: Path
@@ -79,12 +80,9 @@ class Shop:
     batch_size: int
     runtime: Runtime
     reporter: Reporter
-    teacher: LiveTeacher | None = None
-
-    @cached_property
-    def teacher_fingerprint(self) -> str | None:
-        """Of the teacher's weights and preprocessing; computed once."""
-        return None if self.teacher is None else self.teacher.fingerprint()
+    teacher: SignalSource | None = None
+    teacher_fingerprint: str | None = None
+    also: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +132,8 @@ def fit(job: Job, shop: Shop) -> Fitted:
     model = job.blueprint.prepared(job.seed)
     identity = _identity(job, shop, model)
     folder = shop.folder / identity[:16]
+    if shop.also is not None and (shop.also / identity[:16] / "done.json").exists():
+        folder = shop.also / identity[:16]
     done, weights = folder / "done.json", folder / "weights.safetensors"
     if not (done.exists() and weights.exists()):
         result = train(

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from limbeck.core.storage import plain_storage_errors, read_json, write_json, write_text
@@ -62,6 +62,29 @@ def check(folder: Path, *, recipe_fingerprint: str) -> None:
         return
     if any(entry.name != _LOCK and not _LEFT_OVER.match(entry.name) for entry in folder.iterdir()):
         raise RunFolderError(f"{folder} is not empty and not the folder of a run; choose another --out")
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Waits until no other process is within such a block of the same folder, which is made.
+
+    Args:
+        folder: what is guarded.
+
+    Yields:
+        Nothing.
+    """
+    with plain_storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        with suppress(ImportError, OSError):  # no such locks on Windows, or on this file system
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def finished_trainings(folder: Path) -> int:

@@ -130,13 +130,13 @@ def teacher_subject(teacher: LiveTeacher, fitted: Fitted | None, splits: Splits,
 
 def model_records(subjects: list[Subject], splits: Splits, task: Task, folder: Path) -> list[ModelRecord]:
     """Measures what each model said, and writes predictions and histories into the run's folder."""
-    teacher = next(subject for subject in subjects if subject.role == "teacher")
+    teacher = next((subject for subject in subjects if subject.role == "teacher"), None)
     records = []
     for subject in subjects:
         alike = [other.test for other in subjects if other.role == subject.role]
         ceiling = agreement_ceiling(task, alike) if len(alike) > 1 else None
         faithful = None
-        if subject is not teacher:
+        if teacher is not None and subject is not teacher:
             faithful = fidelity(task, subject.test, teacher.test, splits.test.labels, ceiling)
         records.append(_record(subject, faithful, splits, task, folder))
     return records

@@ -8,7 +8,7 @@ from limbeck.core.progress import Reporter
 from limbeck.core.runtime import Runtime, resolve
 from limbeck.data.loader import steps_for
 from limbeck.data.views import Views, op_named
-from limbeck.recipe import Recipe, dump
+from limbeck.recipe import GUIDE, Recipe, dump
 from limbeck.runs.arms import Arm, comparison_arms, student_arm
 from limbeck.runs.build import Blueprint, student_blueprint, teacher_blueprint
 from limbeck.runs.fit import Fitted, Job, Settings, Shop, fit
@@ -28,7 +28,7 @@ class Plan:
         task: the kind of answer.
         splits: who may see what.
         student: how students are made.
-        teacher: how the teacher is made.
+        teacher: how the teacher is made; `None`: it exists only as its guide.
         arms: the student first, then whom it is compared with.
         views: augmentation.
         runtime: where it computes.
@@ -41,7 +41,7 @@ class Plan:
     task: Task
     splits: Splits
     student: Blueprint
-    teacher: Blueprint
+    teacher: Blueprint | None
     arms: tuple[Arm, ...]
     views: Views
     runtime: Runtime
@@ -115,8 +115,9 @@ def plan(recipe: Recipe, given: Given) -> Plan:
     splits = open_splits(recipe, given, task)
     made.check(splits.transfer.spec)
     student = student_arm(recipe, given, splits)
-    blueprints = student_blueprint(recipe, given, splits), teacher_blueprint(recipe, given, splits)
-    recipe, runtime = _resolved(recipe, blueprints)
+    pupil = student_blueprint(recipe, given, splits)
+    teacher = None if recipe.teacher.from_ == GUIDE else teacher_blueprint(recipe, given, splits)
+    recipe, runtime = _resolved(recipe, [pupil] if teacher is None else [pupil, teacher])
     seeds = recipe.verdict.seeds
     others = comparison_arms(recipe, splits, len(student.candidates)) if seeds else []
     return Plan(
@@ -124,8 +125,8 @@ def plan(recipe: Recipe, given: Given) -> Plan:
         given=given,
         task=task,
         splits=splits,
-        student=blueprints[0],
-        teacher=blueprints[1],
+        student=pupil,
+        teacher=teacher,
         arms=(student, *others),
         views=made,
         runtime=runtime,
@@ -134,7 +135,7 @@ def plan(recipe: Recipe, given: Given) -> Plan:
     )
 
 
-def _resolved(recipe: Recipe, blueprints: tuple[Blueprint, Blueprint]) -> tuple[Recipe, Runtime]:
+def _resolved(recipe: Recipe, blueprints: list[Blueprint]) -> tuple[Recipe, Runtime]:
     """The recipe with device and threads filled in."""
     wanted = recipe.runtime
     parameters = sum(p.numel() for made in blueprints for p in made.make(recipe.seed).parameters())
@@ -144,9 +145,9 @@ def _resolved(recipe: Recipe, blueprints: tuple[Blueprint, Blueprint]) -> tuple[
     return recipe.model_copy(update={"runtime": wanted.model_copy(update=runtime.as_dict())}), runtime
 
 
-def _weights(blueprint: Blueprint, seed: int) -> str | None:
+def _weights(blueprint: Blueprint | None, seed: int) -> str | None:
     """Fingerprint of weights that came from outside; those that a seed decides are in the recipe."""
-    return None if blueprint.reseeds else state_fingerprint(blueprint.make(seed).state_dict())
+    return None if blueprint is None or blueprint.reseeds else state_fingerprint(blueprint.make(seed).state_dict())
 
 
 def resolved_text(made: Plan) -> str:

@@ -25,7 +25,9 @@ def samples(folder: Path, test: Source, models: list[ModelRecord]) -> dict[str, 
     """
     if test.spec.kind != "image":
         return {}
-    rows = instructive(_logits(folder, models, "teacher"), _logits(folder, models, "student"), test.labels)
+    student = _logits(folder, models, "student")
+    known = any(model.role == "teacher" for model in models)
+    rows = instructive(_logits(folder, models, "teacher") if known else student, student, test.labels)
     return {"samples": save_arrays(folder, "predictions/samples", inputs=test.read(rows), index=rows)}
 
 

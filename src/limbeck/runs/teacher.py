@@ -1,65 +1,101 @@
 """The teacher of a run: trained here or brought along, frozen, and good enough to teach."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import nn
 
 from limbeck.data.loader import evaluation_batches, steps_for
+from limbeck.data.source import Source
+from limbeck.data.subset import Subset
 from limbeck.errors import TeacherQualityError
+from limbeck.guide.memorised import measure, warning
 from limbeck.measuring.quality import quality
 from limbeck.objectives import HardLabels, as_sum
-from limbeck.recipe.model import Recipe
+from limbeck.recipe.model import TeacherTraining
 from limbeck.record import Estimate
 from limbeck.runs.build import Blueprint
 from limbeck.runs.fit import Fitted, Job, Shop, fit
+from limbeck.runs.plan import Plan
 from limbeck.runs.predictions import teacher_logits
 from limbeck.runs.splits import Splits
 from limbeck.task import Task
+from limbeck.teachers.crossfit import CrossFitted, folds_of
 from limbeck.teachers.live import CHUNK, LiveTeacher
-from limbeck.training.settings import TrainSettings
 
 
-def raise_teacher(
-    recipe: Recipe, blueprint: Blueprint, splits: Splits, shop: Shop, settings: TrainSettings
-) -> tuple[LiveTeacher, Fitted | None]:
-    """Trains the recipe's teacher, or takes the one that exists.
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The teacher of a run.
+
+    Attributes:
+        live: can be asked about anything; `None`: it exists only as its guide.
+        fitted: how it was trained; `None`: it was not.
+        speaker: who labels the transfer set: the same, or teachers of which none labels what it was trained on.
+    """
+
+    live: LiveTeacher | None = None
+    fitted: Fitted | None = None
+    speaker: LiveTeacher | CrossFitted | None = None
+
+
+def raise_teacher(plan: Plan, shop: Shop) -> Raised:
+    """Trains the plan's teacher, and those of its folds; or takes the one that exists.
 
     Args:
-        recipe: its `teacher` section.
-        blueprint: makes the module.
-        splits: the teacher's own examples.
+        plan: its recipe's `teacher` section, and the blueprint.
         shop: without a teacher yet.
-        settings: the students' optimiser; the teacher's own learning rate replaces theirs.
 
     Returns:
-        The frozen teacher, and how it was trained (`None`: it was not).
+        The frozen teacher.
     """
-    train = recipe.teacher.train
-    fitted = None
-    if train is None:
-        module = blueprint.make(recipe.seed)
-    else:
-        rate = train.learning_rate or settings.learning_rate
-        job = Job(
-            name="teacher",
-            role="teacher",
-            blueprint=blueprint,
-            seed=recipe.seed,
-            source=splits.teacher,
-            objective=as_sum(HardLabels(train.label_smoothing)),
-            steps=steps_for(train.epochs, len(splits.teacher), shop.batch_size),
-            settings={"label_smoothing": train.label_smoothing},
-            train=replace(settings, learning_rate=rate),
-        )
-        fitted = fit(job, shop)
-        module = fitted.model().core
-    teacher = LiveTeacher(
+    recipe, blueprint, splits = plan.recipe, plan.teacher, plan.splits
+    if blueprint is None:
+        return Raised()
+    if recipe.teacher.train is None:
+        live = _frozen(plan, blueprint, blueprint.make(recipe.seed))
+        return Raised(live=live, speaker=live)
+    whole = fit(_job(plan, blueprint, splits.teacher, recipe.teacher.train, "teacher"), shop)
+    live = _frozen(plan, blueprint, whole.model().core)
+    folds = recipe.teacher.train.folds
+    if folds is None:
+        return Raised(live, whole, live)
+    own = folds_of(splits.teacher.ids, folds, recipe.seed)
+    parts = []
+    for fold in range(folds):
+        source = Subset(splits.teacher, np.flatnonzero(own != fold))
+        name = f"teacher without fold {fold + 1} of {folds}"
+        part = fit(_job(plan, blueprint, source, recipe.teacher.train, name), shop)
+        parts.append(_frozen(plan, blueprint, part.model().core))
+    return Raised(live, whole, CrossFitted(live, parts, ids=splits.teacher.ids, seed=recipe.seed))
+
+
+def _job(plan: Plan, blueprint: Blueprint, source: Source, train: TeacherTraining, name: str) -> Job:
+    rate = train.learning_rate or plan.settings.learning_rate
+    return Job(
+        name=name,
+        role="teacher",
+        blueprint=blueprint,
+        seed=plan.recipe.seed,
+        source=source,
+        objective=as_sum(HardLabels(train.label_smoothing)),
+        steps=steps_for(train.epochs, len(source), plan.recipe.train.batch_size),
+        settings={"label_smoothing": train.label_smoothing},
+        train=replace(plan.settings, learning_rate=rate),
+    )
+
+
+def _frozen(plan: Plan, blueprint: Blueprint, module: nn.Module) -> LiveTeacher:
+    names = plan.recipe.teacher.classes
+    return LiveTeacher(
         module,
         preprocess=blueprint.preprocess,
-        classes=splits.classes,
-        teacher_classes=None if recipe.teacher.classes is None else tuple(recipe.teacher.classes),
-        device=shop.runtime.device,
-        chunk=min(CHUNK, shop.batch_size),
+        classes=plan.splits.classes,
+        teacher_classes=None if names is None else tuple(names),
+        device=plan.runtime.device,
+        chunk=min(CHUNK, plan.recipe.train.batch_size),
+        taps=tuple(plan.recipe.guide.features),
     )
-    return teacher, fitted
 
 
 def require_quality(
@@ -92,3 +128,14 @@ def require_quality(
             "(teacher.train.epochs, its preprocessing, its class order) and choose another --out"
         )
     return found
+
+
+def notes_on_teacher(plan: Plan, raised: Raised) -> list[str]:
+    """Whether the teacher has memorised what it was trained on, and what was done about it."""
+    if raised.live is None or raised.fitted is None:
+        return []
+    folds = plan.recipe.teacher.train.folds if plan.recipe.teacher.train is not None else None
+    if folds is not None:
+        return [f"The labels are cross-fitted: {folds} more teachers each labelled the fold they were not trained on."]
+    found = warning(measure(raised.live, plan.splits.teacher, plan.splits.validation))
+    return [] if found is None else [found]

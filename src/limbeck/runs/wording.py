@@ -63,7 +63,9 @@ def objective_in_words(plan: Plan, tunings: list[Tuning]) -> str:
 
 def teacher_in_words(plan: Plan, record: Record) -> str:
     """Name, size and test quality of the teacher."""
-    model = next(m for m in record.models if m.role == "teacher")
+    model = next((m for m in record.models if m.role == "teacher"), None)
+    if model is None or plan.teacher is None:
+        return f"labels that were made elsewhere ({plan.recipe.guide.from_})"
     name = plan.teacher.spec.get("family") or plan.teacher.spec.get("module")
     value = model.quality["test"][record.metric.name].value
     return f"{name} with {model.params:,} parameters, {figure(plan.task, value)} on test"

@@ -45,7 +45,7 @@ class Checked(_Frozen):
     input: str
     classes: list[str]
     examples: dict[str, int] = Field(description="teacher, labelled, unlabelled, validation, test")
-    teacher: ModelFacts
+    teacher: ModelFacts | None = Field(description="null: it exists only as its guide")
     student: ModelFacts
     epochs: int
     batch_size: int
@@ -108,7 +108,7 @@ def _facts(plan: "Plan") -> Checked:
             "validation": len(splits.validation),
             "test": len(splits.test),
         },
-        teacher=_model(plan.teacher, plan, train.family if train is not None else "given", steps),
+        teacher=None if plan.teacher is None else _model(plan.teacher, plan, _family(plan), steps),
         student=student,
         epochs=recipe.train.epochs,
         batch_size=recipe.train.batch_size,
@@ -198,3 +198,8 @@ def _notes(plan: "Plan") -> list[str]:
     if len(plan.splits.validation) < 200:
         notes.append(f"validation has {len(plan.splits.validation)} examples, so its choices are coarse")
     return notes
+
+
+def _family(plan: "Plan") -> str:
+    train = plan.recipe.teacher.train
+    return train.family if train is not None else "given"

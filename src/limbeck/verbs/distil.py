@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from limbeck.core.progress import Reporter, Silent
-from limbeck.recipe.model import GIVEN
 from limbeck.record import Record, Verdict
 
 if TYPE_CHECKING:
     from torch import nn
 
     from limbeck.objectives import Objective, WeightedSum
-    from limbeck.runs.given import Given
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +89,18 @@ def distil(
     from torch import nn
 
     from limbeck import pipeline
-    from limbeck.recipe import from_mapping, load
     from limbeck.runs.given import Given
     from limbeck.runs.lent import lent
-    from limbeck.runs.plan import plan
     from limbeck.runs.stop import stoppable
+    from limbeck.verbs.planning import planned
 
     given = Given(
         teacher=teacher, student=student, data=data, test=test, validation=validation, unlabelled=unlabelled,
         objective=_summed(objective), trust_code=trust_code,
         folder=Path(recipe).absolute().parent if isinstance(recipe, str | Path) else None,
     )  # fmt: skip
-    changes = {**_beside(given), **(overrides or {})}
     with stoppable(), lent(*([teacher] if isinstance(teacher, nn.Module) else [])):
-        loaded = (
-            load(recipe, changes) if isinstance(recipe, str | Path) else from_mapping(recipe or {}, overrides=changes)
-        )
-        made = plan(loaded, given)
+        made = planned(recipe, given, overrides)
         folder = Path(out) if out is not None else Path("runs") / made.recipe.name
         return Run(folder, pipeline.run(made, folder, progress or Silent()))
 
@@ -123,16 +116,3 @@ def _summed(objective: Any) -> "WeightedSum | None":  # noqa: ANN401 - whatever 
             f"objective: got {type(objective).__name__}, expected one of limbeck.objectives or a weighted sum of them"
         )
     return as_sum(objective)
-
-
-def _beside(given: "Given") -> dict[str, Any]:
-    """Recipe keys that say "given" for every object that was; what describes a teacher (its classes) stays."""
-    changes: dict[str, Any] = {}
-    for key in ("train", "test", "validation", "unlabelled"):
-        if getattr(given, "data" if key == "train" else key) is not None:
-            changes[f"data.{key}"] = GIVEN
-    if given.teacher is not None:
-        changes |= {"teacher.from": GIVEN, "teacher.train": None, "teacher.weights": None}
-    if given.student is not None:
-        changes["student"] = GIVEN
-    return changes

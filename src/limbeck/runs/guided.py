@@ -1,0 +1,160 @@
+"""Whether a study guide pays, and the teacher as students hear it: live, or from its guide."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from limbeck.core.identity import fingerprint
+from limbeck.core.progress import Reporter
+from limbeck.core.protocols import SignalSource
+from limbeck.guide.estimate import size
+from limbeck.guide.expect import Expectation
+from limbeck.guide.plan import data_facts, facts_of, view_facts, views_asked
+from limbeck.guide.read import Guide, open_guide
+from limbeck.guide.spec import OUTPUTS, FeatureSpec, LogitsSpec, OutputSpec, SignalSpec, bytes_per_example
+from limbeck.guide.write import write_guide
+from limbeck.recipe.model import Recipe
+from limbeck.runs.arms import Arm
+from limbeck.runs.named import load_named
+from limbeck.runs.plan import Plan
+from limbeck.teachers.crossfit import CrossFitted
+from limbeck.teachers.live import LiveTeacher
+
+Speaker = LiveTeacher | CrossFitted
+
+GAIN = 1.2
+"""How much less the teacher must run before `auto` writes a guide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The teacher as students hear it.
+
+    Attributes:
+        source: live, or a guide.
+        fingerprint: of the answers; a float32 guide gives the live teacher's bits, so it has the live one's.
+        note: what was decided, for the reader.
+    """
+
+    source: SignalSource
+    fingerprint: str
+    note: str
+
+
+def signal_spec(recipe: Recipe) -> SignalSpec:
+    """What the recipe's guide keeps."""
+    output: OutputSpec = load_named(OUTPUTS, recipe.guide.signal, recipe.guide.settings)
+    return SignalSpec(output, {path: FeatureSpec(dtype) for path, dtype in recipe.guide.features.items()})
+
+
+def views_needed(plan: Plan) -> int:
+    """Views of each example that the longest training asks for."""
+    passes = plan.steps * plan.recipe.train.batch_size / len(plan.splits.transfer)
+    return views_asked(plan.views, passes)
+
+
+def expectation(plan: Plan, teacher: Speaker | None) -> Expectation:
+    """What a guide for this plan must be."""
+    count = views_needed(plan)
+    return Expectation(
+        teacher=None if teacher is None else facts_of(teacher),
+        data=data_facts(plan.splits.transfer),
+        views=view_facts(plan.views, count),
+        signals=signal_spec(plan.recipe),
+        any_view=plan.recipe.guide.any_view,
+    )
+
+
+def hear(plan: Plan, teacher: Speaker | None, folder: Path, reporter: Reporter) -> Heard:
+    """The teacher as this plan's students hear it; writes a guide where that pays, and says so.
+
+    Args:
+        plan: what will be trained.
+        teacher: frozen; `None`: it exists only as its guide.
+        folder: of the run; its guide is `folder / "guide"`.
+        reporter: is told what was decided.
+
+    Returns:
+        Whom the students listen to.
+
+    Raises:
+        GuideError: the recipe's guide was written for something else.
+        StorageError: the disk cannot hold the guide.
+    """
+    how = plan.recipe.guide
+    if how.from_ is not None:
+        guide = open_guide(how.from_, expect=expectation(plan, teacher))
+        return _read(guide, teacher, f"The students read the study guide {how.from_}; the teacher did not run.")
+    assert teacher is not None, "a teacher that cannot be asked has a guide"
+    live, written = rows_asked(plan), len(plan.splits.transfer) * views_needed(plan)
+    needed = _bytes(plan, written)
+    choice = _choice(plan, live, written, needed)
+    if choice is not None:
+        reporter.say(choice)
+        return Heard(teacher, teacher.fingerprint(), choice)
+    write_guide(
+        folder / "guide",
+        teacher=teacher,
+        facts=facts_of(teacher, licence=how.licence, origin=how.origin),
+        source=plan.splits.transfer,
+        views=plan.views,
+        count=views_needed(plan),
+        spec=signal_spec(plan.recipe),
+        device=plan.runtime.device,
+        reporter=reporter,
+    )
+    guide = open_guide(folder / "guide", expect=expectation(plan, teacher))
+    note = (
+        f"The teacher spoke once, into a study guide ({size(needed)}): {written:,} answers, which the trainings read "
+        f"{live:,} times."
+    )
+    reporter.say(note)
+    return _read(guide, teacher, note)
+
+
+def rows_asked(plan: Plan) -> int:
+    """Rows that a live teacher would be asked about over all trainings of the plan."""
+    return sum(_steps(plan, arm) for arm in plan.arms) * plan.recipe.train.batch_size
+
+
+def _steps(plan: Plan, arm: Arm) -> int:
+    """Optimiser steps of an arm in which the teacher is listened to."""
+    listens = [arm.objective(settings).needs().teacher for settings in arm.candidates]
+    if not any(listens):
+        return 0
+    tuned = len(arm.candidates) > 1
+    short = max(1, round(plan.recipe.tune.short_share * plan.steps)) * sum(listens) if tuned else 0
+    full = plan.steps * (max(1, plan.recipe.verdict.seeds) + (plan.recipe.tune.finalists - 1 if tuned else 0))
+    return short + full
+
+
+def _choice(plan: Plan, live: int, written: int, needed: int) -> str | None:
+    """Why the teacher is asked live; `None` where a guide is to be written."""
+    how = plan.recipe.guide
+    if how.use == "never":
+        return "The teacher runs at every step (guide.use: never)."
+    if how.use == "always" or how.signal != "logits" or how.features:
+        return None
+    if live < GAIN * written:
+        return (
+            f"The teacher runs at every step: {live:,} answers are needed, and a study guide would hold {written:,}, "
+            "so that it would not pay."
+        )
+    if needed > how.max_gb * 1e9:
+        return (
+            f"The teacher runs at every step: a study guide would take {size(needed)}, more than guide.max_gb "
+            f"({how.max_gb:g}); raise that, set data.views.count, or keep less (guide.signal: top-k)."
+        )
+    return None
+
+
+def _bytes(plan: Plan, rows: int) -> int:
+    spec = SignalSpec(signal_spec(plan.recipe).output)
+    return rows * bytes_per_example(spec, len(plan.splits.classes)) + 8 * len(plan.splits.transfer)
+
+
+def _read(guide: Guide, teacher: Speaker | None, note: str) -> Heard:
+    if teacher is None:
+        return Heard(guide, guide.fingerprint(), note)
+    exact = guide.manifest.plan.signals.output == LogitsSpec("float32")
+    own = teacher.fingerprint() if exact else fingerprint([teacher.fingerprint(), guide.fingerprint()])
+    return Heard(guide, own, note)

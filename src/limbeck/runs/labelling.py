@@ -1,0 +1,84 @@
+"""A guide on its own: the teacher raised, then asked, by one process, several, or a cluster."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from limbeck.core.progress import Reporter
+from limbeck.core.storage import write_text
+from limbeck.errors import InputError, RecipeError
+from limbeck.guide.info import info
+from limbeck.guide.plan import facts_of
+from limbeck.guide.write import write_guide
+from limbeck.runs.folder import one_at_a_time
+from limbeck.runs.guided import signal_spec, views_needed
+from limbeck.runs.plan import Plan, resolved_text
+from limbeck.runs.teacher import raise_teacher, require_quality
+from limbeck.teachers.crossfit import CrossFitted
+from limbeck.teachers.live import LiveTeacher
+
+TEACHER = ".teacher"
+"""Folder inside a guide's, where the teacher that was trained for it lies."""
+
+
+def write_labels(plan: Plan, out: Path, *, engine: str, workers: int, reporter: Reporter) -> dict[str, Any] | None:
+    """Writes the plan's guide into `out`.
+
+    Args:
+        plan: checked.
+        out: the guide's folder.
+        engine: "local" (also under torchrun, which sets RANK and WORLD_SIZE) or "ray".
+        workers: actors of the ray engine.
+        reporter: shows progress.
+
+    Returns:
+        Facts of the finished guide; `None` while other ranks still write.
+    """
+    home = out / TEACHER
+    write_text(home / "recipe.yaml", resolved_text(plan))
+    teacher = taught(plan, home, reporter)
+    how = plan.recipe.guide
+    work: dict[str, Any] = {
+        "teacher": teacher,
+        "facts": facts_of(teacher, licence=how.licence, origin=how.origin),
+        "source": plan.splits.transfer,
+        "views": plan.views,
+        "count": views_needed(plan),
+        "spec": signal_spec(plan.recipe),
+        "device": plan.runtime.device,
+        "reporter": reporter,
+    }
+    if engine == "ray":
+        from limbeck.guide.cluster import write_on_ray
+
+        manifest = write_on_ray(out, workers=workers, **work)
+    elif engine == "local":
+        rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+        manifest = write_guide(out, rank=rank, world=world, **work)
+    else:
+        raise InputError(f"engine: got {engine!r}, expected local or ray")
+    return None if manifest is None else info(out)
+
+
+def taught(plan: Plan, home: Path, reporter: Reporter) -> LiveTeacher | CrossFitted:
+    """The plan's teacher, found below `home` or trained there first; one process trains, the others wait for it."""
+    with one_at_a_time(home):
+        raised = raise_teacher(plan, plan.shop(home, reporter))
+    if raised.live is None or raised.speaker is None:
+        raise RecipeError("teacher: guide is a teacher that cannot be asked, so there is nothing to write down")
+    minimum, batch_size = plan.recipe.teacher.min_quality, plan.recipe.train.batch_size
+    require_quality(raised.live, plan.splits, plan.task, minimum, batch_size)
+    return raised.speaker
+
+
+def recipe_of(guide: Path | str) -> Path | None:
+    """The recipe that lies with a guide: `label` leaves it in the guide's folder, a run beside it."""
+    home = home_of(guide)
+    path = home / "recipe.yaml"
+    return path if path.is_file() else None
+
+
+def home_of(guide: Path | str) -> Path:
+    """Where the teacher of a guide lies: in the guide's folder, or in the run that the guide belongs to."""
+    own = Path(guide) / TEACHER
+    return own if own.is_dir() else Path(guide).parent

@@ -1,0 +1,37 @@
+"""From what a verb was given to a checked plan: the same for `distil` and `label`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from limbeck.recipe.model import GIVEN
+
+if TYPE_CHECKING:
+    from limbeck.runs.given import Given
+    from limbeck.runs.plan import Plan
+
+
+def planned(
+    recipe: Path | str | Mapping[str, Any] | None, given: "Given", overrides: Mapping[str, Any] | None
+) -> "Plan":
+    """Loads a recipe, with "given" for every object beside it, and opens and checks everything it names."""
+    from limbeck.recipe import from_mapping, load
+    from limbeck.runs.plan import plan
+
+    changes = {**_beside(given), **(overrides or {})}
+    if isinstance(recipe, str | Path):
+        return plan(load(recipe, changes), given)
+    return plan(from_mapping(recipe or {}, overrides=changes), given)
+
+
+def _beside(given: "Given") -> dict[str, Any]:
+    """Recipe keys that say "given" for every object that was; what describes a teacher (its classes) stays."""
+    changes: dict[str, Any] = {}
+    for key in ("train", "test", "validation", "unlabelled"):
+        if getattr(given, "data" if key == "train" else key) is not None:
+            changes[f"data.{key}"] = GIVEN
+    if given.teacher is not None:
+        changes |= {"teacher.from": GIVEN, "teacher.train": None, "teacher.weights": None}
+    if given.student is not None:
+        changes["student"] = GIVEN
+    return changes
