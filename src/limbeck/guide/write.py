@@ -5,8 +5,6 @@ Several processes share the work: rank `r` of `world` writes the shards `r`, `r 
 them there writes the manifest.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +12,20 @@ import torch
 from jaxtyping import Int
 
 from limbeck.core.identity import file_fingerprint
-from limbeck.core.interrupt import Flag, interruptible
-from limbeck.core.progress import Reporter, Silent
+from limbeck.core.interrupt import interruptible
+from limbeck.core.progress import Reporter
 from limbeck.core.protocols import SignalSource
-from limbeck.core.storage import plain_storage_errors, write_atomically, write_json
+from limbeck.core.storage import write_json
 from limbeck.data.source import Source
 from limbeck.data.views import Views
-from limbeck.errors import GuideError, InputError, Interrupted
+from limbeck.errors import InputError
 from limbeck.guide.answers import Answers, LiveAnswers
-from limbeck.guide.estimate import duration, probe, require_room, size
+from limbeck.guide.desk import at_desk, left_behind, sweep
 from limbeck.guide.examples import sorted_rows
-from limbeck.guide.expect import plan_differences
-from limbeck.guide.lock import finishing, writing
+from limbeck.guide.lock import finishing
 from limbeck.guide.manifest import (
     INDEX,
     MANIFEST,
-    PLAN,
-    SHARDS,
     DataFacts,
     IndexFile,
     Manifest,
@@ -39,15 +34,13 @@ from limbeck.guide.manifest import (
     TeacherFacts,
     ViewFacts,
     as_json,
-    read_plan,
     sealed,
 )
-from limbeck.guide.plan import data_facts, make_plan, view_facts
-from limbeck.guide.shard import finished_shard, temporaries, write_shard
+from limbeck.guide.plan import data_facts, view_facts
+from limbeck.guide.shard import finished_shard
 from limbeck.guide.spec import SignalSpec
 
 _BATCH_BYTES = 4 << 20
-_OURS = {PLAN, INDEX, MANIFEST, SHARDS}
 
 
 def write_guide(
@@ -139,20 +132,15 @@ def write_answers(
     Returns:
         The manifest; `None` while other ranks still write.
     """
-    if not 0 <= rank < world:
-        raise InputError(f"rank: expected 0 to {world - 1}, got {rank}")
-    told = probe(answers, ids, rows=batch_rows, spec=spec)
-    plan = make_plan(facts, data, views, told)
-    _require_ours(folder, plan)
-    require_room(folder, plan.row_bytes * _missing_rows(folder, plan) + 8 * len(ids))
-    with plain_storage_errors(folder):
-        (folder / SHARDS).mkdir(parents=True, exist_ok=True)
-    desk = _Desk(folder, plan, ids, answers, batch_rows, reporter or Silent())
-    with writing(folder, rank, world):
-        desk.lay_out()
-        with interruptible() as flag:
-            desk.write(range(rank, plan.shards, world), told.seconds_per_row, flag)
-    return finish(folder, plan)
+    with at_desk(
+        folder, answers=answers, facts=facts, data=data, views=views, ids=ids, spec=spec, batch_rows=batch_rows,
+        rank=rank, world=world, reporter=reporter,
+    ) as desk, interruptible() as flag:  # fmt: skip
+        desk.write(range(rank, desk.plan.shards, world), flag)
+    manifest = finish(folder, desk.plan)
+    if manifest is None:
+        desk.say_unfinished()
+    return manifest
 
 
 def finish(folder: Path, plan: Plan) -> Manifest | None:
@@ -175,78 +163,9 @@ def finish(folder: Path, plan: Plan) -> Manifest | None:
     entry = IndexFile(bytes=index.stat().st_size, sha256=file_fingerprint(index))
     manifest = sealed(plan, entry, tuple(shards))
     with finishing(folder):
-        _sweep(_left_behind(folder))
+        sweep(left_behind(folder))
         write_json(folder / MANIFEST, as_json(manifest))
     return manifest
-
-
-@dataclass(frozen=True, slots=True)
-class _Desk:
-    """One writer at work."""
-
-    folder: Path
-    plan: Plan
-    ids: Int[np.ndarray, " n"]
-    answers: Answers
-    batch_rows: int
-    reporter: Reporter
-
-    def lay_out(self) -> None:
-        """Plan and index; alike for every writer, so it does not matter which of them writes."""
-        with finishing(self.folder):
-            _sweep(_left_behind(self.folder))
-            if read_plan(self.folder) is None:
-                write_json(self.folder / PLAN, as_json(self.plan))
-            index = self.folder / INDEX
-            if not _is_index(index, self.ids):
-                write_atomically(index, lambda temporary: np.save(temporary, np.asarray(self.ids)))
-
-    def write(self, numbers: Sequence[int], seconds_per_row: float, flag: Flag) -> None:
-        """The shards of this writer, those that lie there whole excepted."""
-        _sweep(left for number in numbers for left in temporaries(self.folder, number))
-        with self.reporter.task("checking what is there", len(numbers)) as task:
-            missing = []
-            for number in numbers:
-                if finished_shard(self.folder, number, self.plan, rehash=True) is None:
-                    missing.append(number)
-                self._stop(flag, len(numbers) - len(missing))
-                task.advance()
-        rows = sum(len(self.plan.rows_of(number)) for number in missing)
-        self._announce(len(numbers) - len(missing), rows * seconds_per_row)
-        with self.reporter.task("writing the guide", rows) as task:
-
-            def after(done: int) -> None:
-                task.advance(done)
-                self._stop(flag, written)
-
-            written = len(numbers) - len(missing)
-            for number in missing:
-                write_shard(
-                    self.folder,
-                    number,
-                    plan=self.plan,
-                    ids=self.ids,
-                    answers=self.answers,
-                    batch_rows=self.batch_rows,
-                    after=after,
-                )
-                written += 1
-
-    def _announce(self, there: int, seconds: float) -> None:
-        plan = self.plan
-        self.reporter.say(
-            f"guide: {plan.data.examples:,} examples x {plan.views.count} "
-            f"{'view' if plan.views.count == 1 else 'views'}, {plan.signals}: "
-            f"{size(plan.rows * plan.row_bytes + 8 * plan.data.examples)} in {plan.shards} shards, "
-            f"{f'{there} of them there, ' if there else ''}{duration(seconds)}, in {self.folder}"
-        )
-
-    def _stop(self, flag: Flag, there: int) -> None:
-        if flag.raised:
-            raise Interrupted(
-                f"guide: stopped with {there} of {self.plan.shards} shards in {self.folder}; run the same command "
-                "to go on"
-            )
 
 
 def _batch_rows(asked: int | None, chunk: int, source: Source) -> int:
@@ -255,41 +174,3 @@ def _batch_rows(asked: int | None, chunk: int, source: Source) -> int:
         raise InputError(f"batch_rows: expected at least 1, got {asked}")
     row_bytes = max(1, int(np.prod(source.spec.shape)) * np.dtype(source.spec.dtype).itemsize)
     return chunk * max(1, -(-asked // chunk) if asked is not None else _BATCH_BYTES // (chunk * row_bytes))
-
-
-def _require_ours(folder: Path, plan: Plan) -> None:
-    """Nothing is written into a folder of other files, or over another guide."""
-    if not folder.is_dir():
-        return
-    other = sorted(path.name for path in folder.iterdir() if path.name not in _OURS and not path.name.startswith("."))
-    if other:
-        raise GuideError(f"{folder} holds other files ({', '.join(other[:3])}); choose a folder of the guide's own")
-    there = read_plan(folder)
-    differences = [] if there is None else plan_differences(there, plan)
-    if differences:
-        raise GuideError(
-            f"{folder} holds another guide: {'; '.join(differences)}. Choose another folder, or remove that one"
-        )
-
-
-def _missing_rows(folder: Path, plan: Plan) -> int:
-    numbers = range(plan.shards)
-    return sum(len(plan.rows_of(n)) for n in numbers if finished_shard(folder, n, plan, rehash=False) is None)
-
-
-def _is_index(path: Path, ids: Int[np.ndarray, " n"]) -> bool:
-    try:
-        return path.is_file() and np.array_equal(np.load(path, mmap_mode="r"), ids)
-    except (OSError, ValueError):
-        return False
-
-
-def _sweep(left: Iterable[Path]) -> None:
-    for path in left:
-        with plain_storage_errors(path):
-            path.unlink(missing_ok=True)
-
-
-def _left_behind(folder: Path) -> list[Path]:
-    """What a killed writer left of plan, index and manifest."""
-    return [path for name in (PLAN, INDEX, MANIFEST) for path in folder.glob(f".{Path(name).stem}-*.tmp*")]
