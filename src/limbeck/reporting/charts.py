@@ -7,6 +7,7 @@ No text from a run enters a specification: Vega-Lite makes expressions of titles
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from limbeck.record import MetricRecord
@@ -14,6 +15,8 @@ from limbeck.reporting.roles import LABELS, ORDER
 
 if TYPE_CHECKING:
     import altair as alt
+
+_VEGA = Path(__file__).with_name("vega")
 
 TABLE = "table"
 """The name under which the page hands a chart its rows."""
@@ -175,15 +178,11 @@ def _tooltip(metric: MetricRecord) -> "Sequence[alt.Tooltip]":
 def _finished(chart: "alt.LayerChart", height: int) -> dict[str, Any]:
     sized = chart.properties(width="container", height=height, background="transparent")
     specification: dict[str, Any] = sized.configure_view(stroke=None).configure_axis(**_AXIS).to_dict()
-    return specification
+    version = (_VEGA / "VERSION").read_text(encoding="utf-8").strip()
+    return {**specification, "$schema": f"https://vega.github.io/schema/vega-lite/{version}.json"}
 
 
 @cache
 def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script that needs no network, now or when it runs."""
-    import altair as alt
-    import vl_convert
-
-    version = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
-    script: str = vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;", vl_version=version)
-    return script
+    return (_VEGA / "vega.js").read_text(encoding="utf-8")

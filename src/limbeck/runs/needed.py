@@ -14,7 +14,6 @@ PACKAGES = {
     "onnxruntime": "comparing exports",
     "jinja2": "the report",
     "altair": "the report",
-    "vl_convert": "the report",
 }
 """Module -> what it is for. All come with the base install; a stripped or broken one lacks some."""
 
