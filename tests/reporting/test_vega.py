@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-import altair
+import altair as alt
 import pytest
 
 from limbeck.reporting import charts
@@ -13,7 +13,7 @@ FOLDER = Path(charts.__file__).with_name("vega")
 
 def test_it_draws_the_vega_lite_that_altair_writes():
     kept = (FOLDER / "VERSION").read_text().strip()
-    assert kept.split(".")[:2] == altair.SCHEMA_VERSION.split(".")[:2], "run tools/vega.py"
+    assert kept.split(".")[:2] == alt.SCHEMA_VERSION.split(".")[:2], "run tools/vega.py"
 
 
 def test_it_comes_with_its_licence():
