@@ -4,10 +4,14 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import IO
 
 from limbeck.core.storage import plain_storage_errors
 from limbeck.errors import GuideError
+
+_LEAVING_SECONDS = 1.0
+"""The last of several writers to leave removes their common lock file, which for a moment looks like a stranger's."""
 
 
 @contextmanager
@@ -43,19 +47,21 @@ def _locked(path: Path, folder: Path, *, shared: bool = False, wait: bool = Fals
 
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     file = _opened(path)
+    patience = monotonic() + (_LEAVING_SECONDS if shared else 0)
     try:
         while True:
             try:
                 fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
+                if _is_there(path, file):
+                    break
             except BlockingIOError as error:
-                who = path.read_text(encoding="utf-8").strip() if path.exists() else ""
-                raise GuideError(
-                    f"{folder}: another process{f' ({who})' if who else ''} is writing this guide; "
-                    "wait for it, or choose another folder"
-                ) from error
-            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                break
-            file.close()  # its last holder removed it just now: what was locked is no longer there
+                if monotonic() > patience:
+                    raise GuideError(
+                        f"{folder}: another process{_holder(path)} is writing this guide; "
+                        "wait for it, or choose another folder"
+                    ) from error
+                sleep(0.01)
+            file.close()  # its last holder may have removed it just now: what was opened is then no longer there
             file = _opened(path)
         file.truncate(0)
         file.write(f"process {os.getpid()}")
@@ -66,6 +72,22 @@ def _locked(path: Path, folder: Path, *, shared: bool = False, wait: bool = Fals
             _removed(path, file)
     finally:
         file.close()
+
+
+def _is_there(path: Path, file: IO[str]) -> bool:
+    """Whether the open file is the one of that path; others create and remove it meanwhile."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _holder(path: Path) -> str:
+    try:
+        who = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+    return f" ({who})" if who else ""
 
 
 def _removed(path: Path, file: IO[str]) -> None:
