@@ -1,10 +1,9 @@
 """Teachers: frozen models, trained here or brought along, that a student imitates."""
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from limbeck.errors import ModelError
+from limbeck.core.families import build_family
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,12 +27,7 @@ def build(spec: Mapping[str, Any], *, inputs: tuple[int, ...], outputs: int) -> 
         A freshly initialised module; seed the generator before.
 
     Raises:
-        ModelError: there is no such family, or it does not fit the input.
+        ModelError: there is no such family or knob, or it does not fit the input.
     """
-    family = spec.get("family")
-    if family not in FAMILIES:
-        raise ModelError(f"teacher.train.family: there is no family {family!r}; use one of: {', '.join(FAMILIES)}")
-    module, name = FAMILIES[family].split(":")
-    knobs = {knob: value for knob, value in spec.items() if knob != "family"}
-    teacher: nn.Module = getattr(import_module(module), name)(inputs=inputs, outputs=outputs, **knobs)
+    teacher: nn.Module = build_family(FAMILIES, spec, inputs=inputs, outputs=outputs, where="teacher.train")
     return teacher

@@ -10,6 +10,7 @@ from limbeck.data.preprocess import Preprocess, PreprocessSpec
 from limbeck.errors import ModelError
 from limbeck.taps import tapped
 from limbeck.teachers.classes import columns
+from limbeck.teachers.steady import steady
 
 CHUNK = 128
 """Rows a forward pass: fixed, since float32 rows differ in the last bits with the batch size."""
@@ -18,8 +19,9 @@ CHUNK = 128
 class LiveTeacher:
     """A frozen model, always in eval mode; no gradient ever reaches its parameters.
 
-    It is run on chunks of exactly `chunk` rows, the tail padded with copies of the last row, so that a row gets the
-    same bits whoever asks and however rows are batched.
+    It is run on chunks of exactly `chunk` rows, the tail padded with copies of the last row, and with rows aligned
+    alike (see `steady`), so that a row gets the same bits whoever asks and however rows are batched. (Where a module
+    multiplies by a bare matrix, `x @ w`, with few columns, the last bits may still hang on a row's place.)
 
     Args:
         module: gives logits `(b, outputs)` for preprocessed input. It is switched to eval mode and its parameters stop
@@ -70,7 +72,7 @@ class LiveTeacher:
         """Logits of each row, mapped onto the data's classes, and the features at the taps; float32, detached."""
         assert isinstance(batch.inputs, Tensor), "several inputs come with tokenised text"
         self.module.eval()  # a user's own code may have switched the module they lent us
-        with tapped(self.module, self.taps) as read:
+        with steady(self.module), tapped(self.module, self.taps) as read:
             chunks = [self._chunk(part, read) for part in torch.split(batch.inputs, self.chunk)]
         rows = torch.cat([logits for logits, _ in chunks])
         if self._columns is not None:
@@ -82,9 +84,9 @@ class LiveTeacher:
         short = self.chunk - len(raw)
         padded = torch.cat([raw, raw[-1:].expand(short, *raw.shape[1:])]) if short else raw
         logits = self.module(self.preprocess(padded))
-        if not isinstance(logits, Tensor) or logits.ndim != 2:
+        if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != self.chunk:
             got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ModelError(f"the teacher must give logits of shape (rows, classes); it gave {got}")
+            raise ModelError(f"the teacher must give logits of shape ({self.chunk}, classes); it gave {got}")
         if not self._mapped:
             self._columns = columns(self.teacher_classes, self.classes, logits.shape[1])
             self._mapped = True

@@ -1,0 +1,46 @@
+"""Rows that get the same bits wherever in a chunk they stand."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - torch's own convention
+
+_ALIGNED = 16
+"""Floats in 64 bytes, the widest alignment that a CPU's vector instructions know."""
+
+
+@contextmanager
+def steady(module: nn.Module) -> Iterator[None]:
+    """Widens what linear layers read to a multiple of 64 bytes with zeros, for the time of the block.
+
+    A matrix product of few outputs sums each row in an order that hangs on the address where the row begins. Measured
+    with MKL 2024.2 on AVX2: 2 to 11 outputs, inputs not a multiple of 4; half of the rows moved within a chunk of 128
+    changed by up to 2e-7. Zeros do not change the sum, and put the beginning of every row at the same alignment.
+
+    Args:
+        module: on the CPU its `nn.Linear` layers are patched, and given back as they were; elsewhere nothing is done.
+
+    Yields:
+        Nothing.
+    """
+    patched = [each for each in module.modules() if isinstance(each, nn.Linear) and _unsteady(each)]
+    for each in patched:
+        each.__dict__["forward"] = partial(_widened, each)
+    try:
+        yield
+    finally:
+        for each in patched:
+            del each.__dict__["forward"]
+
+
+def _unsteady(linear: nn.Linear) -> bool:
+    """A subclass may have a forward of its own, and so may an instance."""
+    plain = type(linear) is nn.Linear and "forward" not in linear.__dict__
+    return plain and linear.in_features % _ALIGNED != 0 and linear.weight.device.type == "cpu"
+
+
+def _widened(linear: nn.Linear, x: Tensor) -> Tensor:
+    beside = (0, -linear.in_features % _ALIGNED)
+    return F.linear(F.pad(x, beside), F.pad(linear.weight, beside), linear.bias)
