@@ -81,6 +81,8 @@ def _teacher(found: "Checked") -> str:
 
 def guide_lines(facts: "Mapping[str, Any]") -> list[str]:
     """What is inside a guide."""
+    from limbeck.guide.estimate import size
+
     teacher, views, data = facts["teacher"], facts["views"], facts["data"]
     state = "finished" if facts["finished"] else f"unfinished: {facts['shards_done']} of {facts['shards']} shards"
     rows = [
