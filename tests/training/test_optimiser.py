@@ -128,7 +128,7 @@ def test_settings_that_cannot_be(setting, value):
 
 
 def test_every_wrong_setting_is_named():
-    with pytest.raises(RecipeError, match="learning_rate.*; momentum"):
+    with pytest.raises(RecipeError, match=r"learning_rate.*; momentum"):
         TrainSettings(learning_rate=-1.0, momentum=2.0)
 
 

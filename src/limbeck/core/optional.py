@@ -24,6 +24,10 @@ def require(module: str, *, extra: str | None, purpose: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
+        if error.name is not None and not f"{module}.".startswith(f"{error.name}."):
+            raise MissingDependencyError(
+                f"{purpose} needs {module}, which is installed but lacks {error.name}: pip install {error.name}"
+            ) from error
         target = f"limbeck[{extra}]" if extra else "limbeck"
         raise MissingDependencyError(f"{purpose} needs {module}: pip install '{target}'") from error
     except (ImportError, RuntimeError) as error:

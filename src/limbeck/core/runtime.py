@@ -51,19 +51,32 @@ def resolve(
         Nothing is left open in it.
 
     Raises:
-        InputError: the device does not exist here.
+        InputError: the device does not exist here, or cannot compute in that precision.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"device: {device!r} was asked for, but this machine has no CUDA device; use 'cpu' or 'auto'")
+    _check_device(device)
+    if mixed_precision == "fp16" and device == "cpu":
+        raise InputError("mixed_precision: fp16 needs a GPU; use 'bf16' or 'no' on the CPU")
     most = 1 if parameters < SMALL else min(torch.get_num_threads(), cores())
     return Runtime(device, threads or most, mixed_precision)
 
 
+def _check_device(device: str) -> None:
+    kind, colon, number = device.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (colon and not (kind == "cuda" and number.isdigit())):
+        raise InputError(f"device: {device!r} is none; use 'auto', 'cpu', 'cuda', 'cuda:1', ... or 'mps'")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device: {device!r} was asked for, but this machine has no CUDA device; use 'cpu' or 'auto'")
+    if kind == "cuda" and colon and int(number) >= torch.cuda.device_count():
+        raise InputError(f"device: {device!r} was asked for, but this machine has {torch.cuda.device_count()} of them")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise InputError("device: 'mps' was asked for, but this machine has no Apple GPU; use 'cpu' or 'auto'")
+
+
 @contextmanager
 def applied(runtime: Runtime) -> Iterator[torch.device]:
-    """Sets torch's thread count and channels for the time of a run, and gives them back."""
+    """Sets torch's thread count for the time of a run, and gives it back."""
     before = torch.get_num_threads()
     torch.set_num_threads(runtime.threads)
     try:

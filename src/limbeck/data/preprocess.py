@@ -1,5 +1,6 @@
 """`Preprocess`: from the raw view to what one model was built for; deterministic, fingerprinted, exported with it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
+
+from limbeck.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,8 @@ class PreprocessSpec:
         mean: per channel (the axis after the batch), in the scaled range; empty: nothing is subtracted.
         std: per channel, in the scaled range; empty: nothing is divided.
         size: (height, width) to resize to (bilinear, antialiased), or `None` to keep the size.
-        channels: 3 repeats a grey channel, 1 averages colours (ITU-R 601); `None` keeps them.
+        channels: 3 repeats a grey channel and drops what comes after three (transparency), 1 averages colours (ITU-R
+            601); `None` keeps them.
     """
 
     scale: float = 1.0
@@ -64,7 +68,11 @@ class Preprocess(nn.Module):
         self.register_buffer("offset", offset, persistent=False)
 
     def forward(self, raw: Tensor) -> Tensor:
-        """Applies channels, size, scale and normalisation, in this order."""
+        """Applies channels, size, scale and normalisation, in this order.
+
+        Raises:
+            ModelError: the channels cannot be turned into those the model wants.
+        """
         x = raw.float()
         if self.spec.channels is not None and x.shape[1] != self.spec.channels:
             x = _with_channels(x, self.spec.channels)
@@ -81,6 +89,12 @@ def _affine(spec: PreprocessSpec) -> tuple[Tensor | None, Tensor | None]:
     if spec.scale == 1.0 and not spec.mean and not spec.std:
         return None, None
     channels = max(len(spec.mean), len(spec.std), 1)
+    if not {len(spec.mean), len(spec.std)} <= {0, channels}:
+        raise ModelError(
+            f"preprocess: mean has {len(spec.mean)} numbers, std {len(spec.std)}; give one a channel for each"
+        )
+    if any(s <= 0 for s in spec.std):
+        raise ModelError(f"preprocess: std {list(spec.std)} must be above 0 in every channel")
     mean, std = spec.mean or (0.0,) * channels, spec.std or (1.0,) * channels
     gain = torch.tensor([spec.scale / s for s in std])
     offset = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)])
@@ -90,8 +104,12 @@ def _affine(spec: PreprocessSpec) -> tuple[Tensor | None, Tensor | None]:
 def _with_channels(x: Tensor, channels: int) -> Tensor:
     if x.shape[1] == 1:
         return x.expand(-1, channels, -1, -1)
+    if channels == 3 and x.shape[1] > 3:
+        return x[:, :3]
+    if channels != 1 or x.shape[1] < 3:
+        raise ModelError(f"preprocess: {x.shape[1]} channels cannot be turned into {channels}; set channels: null")
     luma = torch.tensor([0.299, 0.587, 0.114], device=x.device).view(1, 3, 1, 1)
-    return (x[:, :3] * luma).sum(1, keepdim=True).expand(-1, channels, -1, -1)
+    return (x[:, :3] * luma).sum(1, keepdim=True)
 
 
 class Prepared(nn.Module):
@@ -113,7 +131,8 @@ class Prepared(nn.Module):
 def normalisation(raw: Tensor) -> PreprocessSpec:
     """The spec that gives each channel mean 0 and standard deviation 1 over these examples.
 
-    A channel that never varies gets a standard deviation of 1, so that nothing is divided by zero.
+    A channel that does not vary, to float32's precision, gets a standard deviation of 1, so that nothing is divided by
+    zero. Both are rounded to a millionth of the standard deviation, so that a sum's last bits do not change the spec.
 
     Args:
         raw: uint8 images `(n, c, h, w)`, or float arrays whose second axis is the channel or feature.
@@ -126,9 +145,10 @@ def normalisation(raw: Tensor) -> PreprocessSpec:
     others = tuple(axis for axis in range(raw.ndim) if axis != 1)
     mean = scaled.mean(dim=others)
     std = scaled.std(dim=others, correction=0)
-    std = torch.where(std < 1e-6, torch.ones_like(std), std)
-    return PreprocessSpec(scale=scale, mean=_rounded(mean.tolist()), std=_rounded(std.tolist()))
+    std = torch.where(std <= 1e-7 * mean.abs(), torch.ones_like(std), std)
+    digits = [6 - math.floor(math.log10(s)) for s in std.tolist()]
+    return PreprocessSpec(scale=scale, mean=_rounded(mean.tolist(), digits), std=_rounded(std.tolist(), digits))
 
 
-def _rounded(values: Sequence[float]) -> tuple[float, ...]:
-    return tuple(round(value, 6) for value in values)
+def _rounded(values: Sequence[float], digits: Sequence[int]) -> tuple[float, ...]:
+    return tuple(round(value, places) for value, places in zip(values, digits, strict=True))
