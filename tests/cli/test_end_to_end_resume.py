@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import yaml
@@ -200,7 +199,9 @@ def test_killed_at_any_moment(seed, recipe, undisturbed, tmp_path):
         command = Command(recipe, tmp_path / "run")
         time.sleep(draw.uniform(0.5, 20))
         code, _, err = command.send(draw.choice([signal.SIGKILL, signal.SIGTERM]))
-        assert code in (0, 130, -signal.SIGKILL, -signal.SIGTERM), err  # before its imports are done, SIGTERM just ends it
+        assert code in (0, 130, -signal.SIGKILL, -signal.SIGTERM), (
+            err
+        )  # before its imports are done, SIGTERM just ends it
         assert "Traceback" not in err
     assert Command(recipe, tmp_path / "run").end()[0] == 0
     assert facts(tmp_path / "run") == undisturbed

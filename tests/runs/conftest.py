@@ -15,6 +15,7 @@ from limbeck.core.progress import Silent
 from limbeck.runs import measured
 
 TINY = {
+    "seed": 3,
     "data": {"train": "digits", "keep_labels": 0.3},
     "teacher": {"train": {"family": "wide-mlp", "width": 24, "depth": 1, "epochs": 2}},
     "student": {"family": "mlp", "width": 8, "depth": 1},

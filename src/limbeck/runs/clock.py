@@ -8,8 +8,8 @@ from pathlib import Path
 from limbeck.core.storage import read_json, write_json
 from limbeck.errors import StorageError
 
-GOES_ON = frozenset({"teacher", "tuning", "students"})
-"""Stages made of trainings: these go on where they were, so their seconds add up; the others start afresh."""
+GOES_ON = frozenset({"teacher", "guide", "tuning", "students"})
+"""Stages that go on where they were, so that their seconds add up; the others start afresh."""
 
 
 class Clock:
