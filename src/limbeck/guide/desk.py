@@ -33,6 +33,7 @@ from limbeck.guide.shard import finished_shard, temporaries, write_shard
 from limbeck.guide.spec import SignalSpec
 
 _OURS = {PLAN, INDEX, MANIFEST, SHARDS}
+_PROBE_ROWS = 128
 
 
 @contextmanager
@@ -54,7 +55,7 @@ def at_desk(
 
     Args:
         folder: see `write_guide`.
-        answers: who speaks; asked about a first batch.
+        answers: who speaks; asked about a few rows first.
         facts: who that is.
         data: what is spoken about.
         views: which views of it.
@@ -74,7 +75,7 @@ def at_desk(
     """
     if not 0 <= rank < world:
         raise InputError(f"rank: expected 0 to {world - 1}, got {rank}")
-    told = probe(answers, ids, rows=batch_rows, spec=spec)
+    told = probe(answers, ids, rows=max(facts.chunk, _PROBE_ROWS), spec=spec)
     plan = make_plan(facts, data, views, told)
     _require_ours(folder, plan)
     require_room(folder, plan.row_bytes * sum(len(plan.rows_of(n)) for n in _missing(folder, plan)) + 8 * len(ids))
@@ -96,7 +97,7 @@ class Desk:
         ids: of the examples, sorted.
         answers: who speaks.
         batch_rows: rows asked about at once.
-        seconds_per_row: as the first batch took.
+        seconds_per_row: as the first rows took.
         reporter: is told what happens.
     """
 
@@ -126,7 +127,7 @@ class Desk:
             for number in numbers:
                 if finished_shard(self.folder, number, self.plan, rehash=True) is None:
                     missing.append(number)
-                self._stop(flag, len(numbers) - len(missing))
+                self._stop(flag)
                 task.advance()
         self._announce(len(numbers) - len(missing), self.rows(missing) * self.seconds_per_row / writers)
         return missing
@@ -146,9 +147,8 @@ class Desk:
 
             def after(done: int) -> None:
                 task.advance(done)
-                self._stop(flag, written)
+                self._stop(flag)
 
-            written = len(numbers) - len(missing)
             for number in missing:
                 write_shard(
                     self.folder,
@@ -159,7 +159,6 @@ class Desk:
                     batch_rows=self.batch_rows,
                     after=after,
                 )
-                written += 1
 
     def _announce(self, there: int, seconds: float) -> None:
         plan = self.plan
@@ -170,21 +169,25 @@ class Desk:
             f"{f'{there} of them there, ' if there else ''}{duration(seconds)}, in {self.folder}"
         )
 
+    def stopped(self) -> Interrupted:
+        """What is raised when somebody asked to stop."""
+        return Interrupted(f"guide: stopped with {self.there()} in {self.folder}; run the same command to go on")
+
+    def there(self) -> str:
+        """How many shards are there, in words."""
+        return f"{self.plan.shards - len(_missing(self.folder, self.plan))} of {self.plan.shards} shards"
+
     def say_unfinished(self) -> None:
         """What the last one to leave would not have to say: others still write, or were lost."""
-        there = self.plan.shards - len(_missing(self.folder, self.plan))
         self.reporter.say(
-            f"guide: this process is done, but {self.folder} is not complete yet: {there} of {self.plan.shards} shards "
-            "are there. The other processes write the rest; if one of them was lost, run the same command again (any "
-            "number of processes will do), and it goes on"
+            f"guide: this process is done, but {self.folder} is not complete yet: {self.there()} are there. The other "
+            "processes write the rest; if one of them was lost, run the same command again (any number of processes "
+            "will do), and it goes on"
         )
 
-    def _stop(self, flag: Flag | None, there: int) -> None:
+    def _stop(self, flag: Flag | None) -> None:
         if flag is not None and flag.raised:
-            raise Interrupted(
-                f"guide: stopped with {there} of {self.plan.shards} shards in {self.folder}; run the same command "
-                "to go on"
-            )
+            raise self.stopped()
 
 
 def _require_ours(folder: Path, plan: Plan) -> None:

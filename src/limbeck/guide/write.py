@@ -93,7 +93,7 @@ def write_guide(
         views=view_facts(views, count),
         ids=ids,
         spec=spec or SignalSpec(),
-        batch_rows=_batch_rows(batch_rows, facts.chunk, source),
+        batch_rows=rows_at_once(batch_rows, facts.chunk, source),
         rank=rank,
         world=world,
         reporter=reporter,
@@ -168,7 +168,7 @@ def finish(folder: Path, plan: Plan) -> Manifest | None:
     return manifest
 
 
-def _batch_rows(asked: int | None, chunk: int, source: Source) -> int:
+def rows_at_once(asked: int | None, chunk: int, source: Source) -> int:
     """A multiple of the chunk; by default inputs of about 4 MiB."""
     if asked is not None and asked < 1:
         raise InputError(f"batch_rows: expected at least 1, got {asked}")
