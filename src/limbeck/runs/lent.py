@@ -1,14 +1,16 @@
-"""Modules that were lent: given back as they were found."""
+"""What the caller lent, his modules and the process's random generators: given back as it was found."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from torch import nn
 
+from limbeck.training.randomness import restore, states
+
 
 @contextmanager
 def lent(*modules: nn.Module) -> Iterator[None]:
-    """Notes mode, frozen parameters and device of each module, and restores them at the end, however it ends.
+    """Restores mode, frozen parameters and device of each module, and all random generators, however the block ends.
 
     Args:
         *modules: in use within the block.
@@ -26,9 +28,11 @@ def lent(*modules: nn.Module) -> Iterator[None]:
     modes = [(each, each.training) for module in modules for each in module.modules()]
     required = [(each, each.requires_grad) for module in modules for each in module.parameters()]
     places = [(module, {each.device for each in module.parameters()}) for module in modules]
+    generators = states()
     try:
         yield
     finally:
+        restore(generators)
         for module, devices in places:
             if len(devices) == 1:  # one that is spread over devices was not moved as a whole
                 module.to(next(iter(devices)))
