@@ -1,4 +1,4 @@
-"""Writes the pages of docs/ that are made from code: keys, methods, schemas. A test fails when one is out of date."""
+"""Writes the pages of docs/ made from code: keys, methods, signals, schemas. A test fails when one is out of date."""
 
 import json
 import sys
@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import limbeck as lk
+from limbeck.objectives.support import SIGNALS, SUPPORT, Support
 from limbeck.recipe import json_schema
 from limbeck.recipe.model import Recipe
 from limbeck.recipe.settings import SECTIONS, settings_model
@@ -27,6 +28,7 @@ def pages() -> dict[str, str]:
         "recipe.md": recipe_page(),
         "methods.md": methods_page(),
         "devices.md": devices_page(),
+        "signals.md": signals_page(),
     }
 
 
@@ -105,6 +107,26 @@ def devices_page() -> str:
         numbers = " | ".join(f"{limit:g}" for limit in (device.latency_ms, device.size_kb, device.memory_kb) if limit)
         lines.append(f"| `{device.name}` | {device.title} | {device.runtime} | {numbers} | {device.source} |")
     return "\n".join(lines) + "\n"
+
+
+def signals_page() -> str:
+    """Which objective may read which signal."""
+    signals = list(SIGNALS)
+    lines = [
+        "# Objectives and signals", "", _MADE, "",
+        "What comes of an objective when a study guide keeps only part of what the teacher says. *Exact*: value and",
+        "gradient are those of a live teacher. *Unbiased*: right on average over draws. *Biased*: another number, and",
+        "known how it differs. *Refused*: the recipe is, before anything runs.", "",
+        "| signal | what is kept |", "|---|---|",
+        *(f"| `{name}` | {kept} |" for name, kept in SIGNALS.items()), "",
+        f"| objective | {' | '.join(f'`{name}`' for name in signals)} |", f"|---|{'---|' * len(signals)}",
+        *(f"| `{name}` | {' | '.join(_cell(cells[each]) for each in signals)} |" for name, cells in SUPPORT.items()),
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _cell(support: Support) -> str:
+    return f"**{support.verdict}**: {support.why}"
 
 
 def _json(value: Any) -> str:  # noqa: ANN401 - any JSON value
