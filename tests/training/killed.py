@@ -33,29 +33,40 @@ def child(job: str, folder: Path) -> None:
 
 
 def main(job: str, folder: Path, seed: int, kills: int) -> None:
-    chance = random.Random(seed)
+    chance, path = random.Random(seed), folder / "checkpoint.safetensors"
     killed: list[int] = []
-    longest, path = 0.5, folder / "checkpoint.safetensors"
     while True:
-        start, pid = time.monotonic(), os.fork()
+        pid = os.fork()
         if pid == 0:
             child(job, folder)
             os._exit(0)
         if len(killed) < kills:
-            time.sleep(chance.uniform(0.02, longest))
+            await_moment(chance, path, pid)
             os.kill(pid, signal.SIGKILL)
         status = os.waitpid(pid, 0)[1]
         if os.WIFSIGNALED(status):
-            killed.append(peek(path).step if path.exists() else 0)
+            killed.append(step_of(path))
         elif os.WEXITSTATUS(status):
             sys.exit(f"a child failed with {os.WEXITSTATUS(status)}")
-        elif len(killed) < kills:  # it was done before its end came: start over, and give the next less time
-            longest = 0.8 * (time.monotonic() - start)
+        elif len(killed) < kills:  # it was done before its end came: start over
             path.unlink()
         else:
             break
     history = json.loads((folder / "history.json").read_text())
     (folder / "told.json").write_text(json.dumps({"killed": killed, "history": history}))
+
+
+def await_moment(chance: random.Random, path: Path, pid: int) -> None:
+    """At once, or some steps on and anywhere within a step, however slow the machine is."""
+    if chance.random() < 0.8:
+        target = step_of(path) + chance.randint(1, 3)
+        while step_of(path) < target and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            time.sleep(0.001)
+    time.sleep(chance.uniform(0.0, 0.03))
+
+
+def step_of(path: Path) -> int:
+    return peek(path).step if path.exists() else 0
 
 
 def warm_up() -> None:

@@ -207,3 +207,8 @@ def test_a_second_signal_does_not_wait(tmp_path):
         work("adamw", store=tmp_path, source=Stops({4: twice}))
     assert checkpoint.peek(tmp_path / "checkpoint.safetensors").step == 4
     assert undisturbed("adamw").differences(work("adamw", store=tmp_path)) == []
+
+
+def test_without_a_store_it_says_that_nothing_was_kept():
+    with pytest.raises(Interrupted, match="nothing was kept"):
+        work("adamw", source=Stops({4: terminates}))

@@ -70,7 +70,7 @@ def train(
 
     Raises:
         NonFiniteError: the loss is NaN or infinite; the batch was saved.
-        Interrupted: SIGINT or SIGTERM; the checkpoint was saved.
+        Interrupted: SIGINT or SIGTERM; the checkpoint was saved, where there is a store.
         StorageError: a checkpoint could not be written.
     """
     shows: showing.Reporter = reporter or showing.Silent()
@@ -96,7 +96,8 @@ def train(
                     shown.advance(values=values)
                     if flag.raised:
                         sitting.save(progress)
-                        raise Interrupted(f"{name}: stopped at step {progress.step}; run the same command to go on")
+                        go_on = "run the same command to go on" if path else "nothing was kept, for there is no store"
+                        raise Interrupted(f"{name}: stopped at step {progress.step}; {go_on}")
                     sitting.save_if_due(progress)
                 sitting.finish(progress)
             finally:
