@@ -85,7 +85,7 @@ def evaluator(validation: Subset) -> Evaluator:
     return Evaluator(lambda: evaluation_batches(validation, BATCH), named("multiclass"))
 
 
-def world(examples: int = 20_000, teacher_epochs: int = 6) -> World:
+def world(examples: int = 12_000, teacher_epochs: int = 6) -> World:
     whole = open_source(FASHION, split="train")
     order = np.random.default_rng(0).permutation(len(whole))
     preprocess = normalisation(torch.from_numpy(whole.read(np.arange(5000))))
