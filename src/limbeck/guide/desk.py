@@ -75,7 +75,7 @@ def at_desk(
     """
     if not 0 <= rank < world:
         raise InputError(f"rank: expected 0 to {world - 1}, got {rank}")
-    told = probe(answers, ids, rows=max(facts.chunk, _PROBE_ROWS), spec=spec)
+    told = probe(answers, ids, rows=min(batch_rows, max(facts.chunk, _PROBE_ROWS)), spec=spec)
     plan = make_plan(facts, data, views, told)
     _require_ours(folder, plan)
     require_room(folder, plan.row_bytes * sum(len(plan.rows_of(n)) for n in _missing(folder, plan)) + 8 * len(ids))

@@ -1,5 +1,6 @@
 """`Guide`: a signal source that remembers. Rows are found by (example id, view number), and read from mapped files."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -167,17 +168,18 @@ class Guide:
 
     def read(self, rows: Int[np.ndarray, " b"]) -> dict[str, NDArray[Any]]:
         """The stored arrays of these rows, copied, in their order."""
-        shards, places = np.divmod(rows, self._plan.rows_per_shard)
-        if len(shards) and (shards == shards[0]).all():
-            opened = self._shard(int(shards[0]))
-            return {name: values.take(places, axis=0) for name, values in opened.items()}
-        order = np.argsort(shards, kind="stable")
-        groups = np.split(order, np.flatnonzero(np.diff(shards[order])) + 1)
+        order = np.argsort(rows)  # each shard is asked once, and its pages in order
+        shards, places = np.divmod(rows[order], self._plan.rows_per_shard)
+        ends = np.append(np.flatnonzero(np.diff(shards)) + 1, len(rows)).tolist() if len(rows) else []
         result = {c.name: np.empty((len(rows), *c.shape), dtype=c.dtype) for c in self._columns}
-        for mine in groups if len(rows) else ():
-            for name, values in self._shard(int(shards[mine[0]])).items():
-                result[name][mine] = values[places[mine]]
-        return result
+        for start, end in pairwise([0, *ends]):
+            opened = self._shard(int(shards[start]))
+            for name, into in result.items():
+                # mode: places are known to be within, and checking would make take write to a copy first
+                opened[name].take(places[start:end], axis=0, out=into[start:end], mode="clip")
+        back = np.empty_like(order)
+        back[order] = np.arange(len(rows))
+        return {name: values.take(back, axis=0) for name, values in result.items()}
 
     def _shard(self, number: int) -> dict[str, NDArray[Any]]:
         opened = self._open[number]
