@@ -277,3 +277,27 @@ def test_the_parts_share_nothing_that_they_must_not(labels, keep, teacher, seed)
         assert (part.labels >= 0).all()
     visible = set(splits.transfer.ids[splits.transfer.labels >= 0].tolist())
     assert visible == learn[2]
+
+
+def folders(root, *names):
+    from PIL import Image
+
+    for name in names:
+        for number in range(8):
+            (root / name).mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), (len(name) * 31 + number) % 256).save(root / name / f"{number}.png")
+    return {"data": {"train": str(root)}, "teacher": {"train": {}}}
+
+
+def test_split_folders_are_used_as_they_are(tmp_path):
+    """Also the validation folder that nobody named."""
+    recipe = folders(tmp_path, "train/a", "train/b", "val/a", "val/b", "test/a", "test/b")
+    splits = open_splits(from_mapping(recipe), Given(), named("multiclass"))
+    assert [len(part) for part in (splits.transfer, splits.validation, splits.test)] == [16, 16, 16]
+
+
+def test_classes_that_are_called_like_splits_are_classes(tmp_path):
+    """Vehicles: "train" and "test" beside "bus" are no splits, so nothing is tested on what it was trained on."""
+    splits = open_splits(from_mapping(folders(tmp_path, "bus", "test", "train")), Given(), named("multiclass"))
+    assert splits.classes == ("bus", "test", "train")
+    assert len(splits.transfer) + len(splits.validation) + len(splits.test) == 24

@@ -167,17 +167,25 @@ def _check_exists(path: Path) -> None:
     )
 
 
-def _split_folder(path: Path, split: str) -> Path | None:
+def split_folder(path: Path, split: str) -> Path | None:
     """The subfolder of this split, where all subfolders are splits (a class may well be called "train")."""
-    names = [entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    if not path.is_dir():
+        return None
+    names = {entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
     if not names or not _SPLIT_FOLDERS.issuperset(names):
         return None
-    for name in _FOLDERS[split]:
-        if name in names:
-            return path / name
-    raise DataError(
-        f"{path}: no folder for {split!r} among {', '.join(sorted(names))}; make one, or leave data.{split} out"
-    )
+    return next((path / name for name in _FOLDERS[split] if name in names), None)
+
+
+def _split_folder(path: Path, split: str) -> Path | None:
+    """The same, for a split that was asked for; a folder of other splits is refused."""
+    found = split_folder(path, split)
+    if found is None and any(split_folder(path, other) for other in SPLITS):
+        names = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
+        raise DataError(
+            f"{path}: no folder for {split!r} among {', '.join(names)}; make one, or leave data.{split} out"
+        )
+    return found
 
 
 def _arrays(where: Any) -> tuple[Any, Any] | None:  # noqa: ANN401

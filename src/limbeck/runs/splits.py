@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from limbeck.core.identity import fingerprint
-from limbeck.data.open import checked, open_source
+from limbeck.data.open import checked, open_source, split_folder
 from limbeck.data.source import Source
 from limbeck.data.split import keep_labels, stratified
 from limbeck.data.subset import Subset, concat, without_labels
@@ -64,10 +64,12 @@ def open_splits(recipe: Recipe, given: Given, task: Task) -> Splits:
     if where is None:
         raise DataError("data.train is 'given', but no data were given; pass data=... to distil()")
     whole = checked(_open(recipe, where, "train"), task)
+    _enough(whole)
     rest, test = _test(recipe, given, where, whole, task)
     visible = keep_labels(rest.labels, recipe.data.keep_labels, recipe.seed) & (rest.labels >= 0)
-    _enough(visible, rest)
-    kept, validation = _validation(recipe, given, rest, visible, task)
+    named = _named("validation", recipe.data.validation, given.validation)
+    named = where if named is None and brings_validation(where) else named
+    kept, validation = _validation(recipe, named, rest, visible, task)
     training = np.sort(np.concatenate([kept, np.flatnonzero(~visible)]))
     known = np.intersect1d(training, np.flatnonzero(rest.labels >= 0))
     transfer: Source = without_labels(Subset(rest, training), np.flatnonzero(~np.isin(training, kept)))
@@ -100,9 +102,12 @@ def _test(recipe: Recipe, given: Given, where: Any, whole: Source, task: Task) -
         named = where
     if named is not None:
         return whole, checked(_open(recipe, named, "test", whole.classes), task)
-    kept, held = stratified(whole.labels, recipe.data.test_fraction, recipe.seed)
-    if not len(held):
-        raise DataError(f"{whole.name}: too few labelled examples to split off a test set; name one in data.test")
+    try:
+        kept, held = stratified(whole.labels, recipe.data.test_fraction, recipe.seed)
+    except DataError as error:
+        raise DataError(
+            f"{whole.name}: too few labelled examples to split off a test set; label more, or name one in data.test"
+        ) from error
     return Subset(whole, kept), Subset(whole, held)
 
 
@@ -110,34 +115,35 @@ def brings_test(where: Any) -> bool:  # noqa: ANN401
     """Whether data come with a test split of their own: digits, an IDX folder, a folder of split folders."""
     if not isinstance(where, str | Path):
         return False
-    if where == "digits":
-        return True
-    folder = Path(where)
-    if not folder.is_dir():
-        return False
-    names = {entry.name for entry in folder.iterdir()}
-    return any(name.startswith("t10k") for name in names) or ("train" in names and bool({"test", "testing"} & names))
+    folder = Path(where).expanduser()
+    idx = folder.is_dir() and any(entry.name.startswith("t10k") for entry in folder.iterdir())
+    return where == "digits" or idx or split_folder(folder, "test") is not None
 
 
-def _validation(recipe: Recipe, given: Given, rest: Source, visible: Any, task: Task) -> tuple[Any, Source]:  # noqa: ANN401
-    """Rows whose labels the student may see, without validation's; and the validation split."""
-    named = _named("validation", recipe.data.validation, given.validation)
+def brings_validation(where: Any) -> bool:  # noqa: ANN401
+    """Whether data come with a validation split of their own: a folder of split folders may."""
+    return isinstance(where, str | Path) and split_folder(Path(where).expanduser(), "validation") is not None
+
+
+def _validation(recipe: Recipe, named: Any, rest: Source, visible: Any, task: Task) -> tuple[Any, Source]:  # noqa: ANN401
+    """Rows whose labels the student may see, without validation's; and the validation split, named or split off."""
     rows = np.flatnonzero(visible)
     if named is not None:
         return rows, checked(_open(recipe, named, "validation", rest.classes), task)
-    kept, held = stratified(rest.labels[rows], recipe.data.validation_fraction, recipe.seed)
-    if not len(held):
+    try:
+        kept, held = stratified(rest.labels[rows], recipe.data.validation_fraction, recipe.seed)
+    except DataError as error:
         raise DataError(
             f"{rest.name}: the {len(rows)} labels that may be seen are too few to split off a validation set; raise "
             "data.keep_labels, or name one in data.validation"
-        )
+        ) from error
     return rows[kept], Subset(rest, rows[held])
 
 
-def _enough(visible: Any, rest: Source) -> None:  # noqa: ANN401
-    if not visible.any():
+def _enough(whole: Source) -> None:
+    if not (whole.labels >= 0).any():
         raise DataError(
-            f"{rest.name}: no example has a label, so nothing can be validated or tested; label a few, and pass the "
+            f"{whole.name}: no example has a label, so nothing can be validated or tested; label a few, and pass the "
             "others as data.unlabelled"
         )
 
