@@ -215,10 +215,10 @@ BAD = [
     floats_beside_bytes, labels_out_of_range("test"), labels_out_of_range("validation"), negative_labels,
     labels_that_are_no_classes, one_hot_labels, no_labels_at_all, a_test_example_without_a_label,
     inputs_that_are_not_finite, too_few_labels, too_few_labels_that_may_be_seen,
-    a_class_of_the_test_folder_that_training_lacks, a_picture_that_cannot_be_read, a_truncated_archive, a_pickled_archive, no_such_folder("train"),
-    no_such_folder("validation"), no_such_folder("unlabelled"), a_size_that_arrays_cannot_have, a_convnet_on_a_table,
-    a_resnet_on_a_table, flips_of_a_table, a_knob_out_of_range, a_device_that_is_not_there, a_format_that_is_none,
-    nothing_but_zero_weights, all_labels_hidden,
+    a_class_of_the_test_folder_that_training_lacks, a_picture_that_cannot_be_read, a_truncated_archive,
+    a_pickled_archive, no_such_folder("train"), no_such_folder("validation"), no_such_folder("unlabelled"),
+    a_size_that_arrays_cannot_have, a_convnet_on_a_table, a_resnet_on_a_table, flips_of_a_table, a_knob_out_of_range,
+    a_device_that_is_not_there, a_format_that_is_none, nothing_but_zero_weights, all_labels_hidden,
 ]  # fmt: skip
 
 
