@@ -38,7 +38,10 @@ def test_a_run_that_was_killed_while_it_claimed_the_folder(names, tmp_path):
 @pytest.mark.parametrize("names", [("thesis.txt",), (".lock", "recipe.yaml"), (".git",), (".notes.tmp",)])
 def test_the_folder_of_something_else_is_left_alone(names, tmp_path):
     leave(tmp_path / "run", *names)
-    with pytest.raises(RunFolderError, match="not empty and not the folder of a run"), claimed(tmp_path / "run", **MINE):
+    with (
+        pytest.raises(RunFolderError, match="not empty and not the folder of a run"),
+        claimed(tmp_path / "run", **MINE),
+    ):
         pytest.fail("claimed")
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted(names)
 
@@ -61,7 +64,10 @@ def test_another_recipe_is_refused_and_nothing_changed(tmp_path):
 @pytest.mark.parametrize("mark", ["", "[]", "{}", "{"])
 def test_a_mark_that_cannot_be_read(mark, tmp_path):
     (tmp_path / "run.json").write_text(mark)
-    with pytest.raises(RunFolderError, match=r"run\.json cannot be read as the mark of a run"), claimed(tmp_path, **MINE):
+    with (
+        pytest.raises(RunFolderError, match=r"run\.json cannot be read as the mark of a run"),
+        claimed(tmp_path, **MINE),
+    ):
         pytest.fail("claimed")
 
 
