@@ -32,7 +32,8 @@ def opening(plan: Plan, folder: Path, finished: int) -> list[str]:
         lines.append(f"going on in {folder}, where {finished} training{'s are' if finished > 1 else ' is'} finished")
     train = plan.recipe.teacher.train
     if train is not None:
-        lines.append(f"teacher: {train.family}, {train.epochs} epochs on {len(splits.teacher):,} labels")
+        passes = "1 epoch" if train.epochs == 1 else f"{train.epochs} epochs"
+        lines.append(f"teacher: {train.family}, {passes} on {len(splits.teacher):,} labels")
     return lines
 
 
