@@ -56,7 +56,9 @@ class StandIn:
     def __init__(self, kills=(), fails=False, cpus=4):
         self.kills, self.fails, self.cpus = dict(kills), fails, cpus
         self.exceptions = SimpleNamespace(RayError=self.RayError)
-        self.data = SimpleNamespace(from_items=self.from_items, ActorPoolStrategy=self.pool)
+        self.bars = SimpleNamespace(enable_progress_bars=True)
+        context = SimpleNamespace(get_current=lambda: self.bars)
+        self.data = SimpleNamespace(from_items=self.from_items, ActorPoolStrategy=self.pool, DataContext=context)
         self.log = []
 
     def is_initialized(self):
@@ -88,10 +90,11 @@ class StandIn:
     def from_items(self, items, *, override_num_blocks):
         assert override_num_blocks == len(items)
         self.items = items
-        return SimpleNamespace(context=SimpleNamespace(), map_batches=self.map_batches)
+        return SimpleNamespace(map_batches=self.map_batches)
 
     def map_batches(self, cls, *, fn_constructor_args, batch_size, compute, num_cpus):
         assert batch_size == 1
+        assert not self.bars.enable_progress_bars
         return SimpleNamespace(iter_rows=lambda: self.rows(cls, fn_constructor_args))
 
     def rows(self, cls, arguments):
@@ -146,6 +149,7 @@ def test_the_guide_of_one_process(world, tmp_path, contents, stand_in):
     assert write(world, tmp_path / "ray", workers=3, reporter=told) == whole
     assert contents(tmp_path / "ray") == contents(tmp_path / "one")
     assert ray.log == [{"min_size": 3, "max_size": 3}]
+    assert ray.bars.enable_progress_bars
     assert len(told.lines) == 1, "on one machine there is nothing to say about bits"
 
 

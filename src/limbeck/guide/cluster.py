@@ -145,12 +145,12 @@ def _told(
     except (TypeError, AttributeError, NotImplementedError) as error:  # what pickle raises; PicklingError is none of
         raise InputError(f"teacher, data or views cannot be sent to Ray's actors: {error}") from error
     tries = ray.remote(num_cpus=0)(Tries).remote()
-    numbers = ray.data.from_items([{"number": number} for number in missing], override_num_blocks=len(missing))
-    numbers.context.enable_progress_bars = False
-    numbers.context.print_on_execution_start = False
     pool = ray.data.ActorPoolStrategy(min_size=fit, max_size=size)
-    shards = numbers.map_batches(Writer, fn_constructor_args=(reference, tries), batch_size=1, compute=pool, **needs)
-    with _quiet():
+    with _quiet(ray):
+        numbers = ray.data.from_items([{"number": number} for number in missing], override_num_blocks=len(missing))
+        shards = numbers.map_batches(
+            Writer, fn_constructor_args=(reference, tries), batch_size=1, compute=pool, **needs
+        )  # fmt: skip
         yield from shards.iter_rows()
 
 
@@ -168,15 +168,17 @@ def _room(ray: ModuleType, needs: dict[str, int]) -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps Ray Data's own log of its plan and progress off the terminal."""
-    logger = logging.getLogger("ray.data")
-    before = logger.level
+def _quiet(ray: ModuleType) -> Iterator[None]:
+    """Keeps Ray Data's own bars and its log of plans off the terminal."""
+    context, logger = ray.data.DataContext.get_current(), logging.getLogger("ray.data")
+    bars, level = context.enable_progress_bars, logger.level
+    context.enable_progress_bars = False
     logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        context.enable_progress_bars = bars
+        logger.setLevel(level)
 
 
 @contextmanager

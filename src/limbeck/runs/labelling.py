@@ -1,6 +1,8 @@
 """A guide on its own: the teacher raised, then asked, by one process, several, or a cluster."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ from limbeck.core.progress import Reporter
 from limbeck.core.storage import write_text
 from limbeck.errors import InputError, RecipeError
 from limbeck.guide.info import info
+from limbeck.guide.manifest import Manifest
 from limbeck.guide.plan import facts_of
 from limbeck.guide.write import write_guide
 from limbeck.runs.folder import one_at_a_time
@@ -48,6 +51,7 @@ def write_labels(plan: Plan, out: Path, *, engine: str, workers: int, reporter: 
         "device": plan.runtime.device,
         "reporter": reporter,
     }
+    manifest: Manifest | None
     if engine == "ray":
         from limbeck.guide.cluster import write_on_ray
 
@@ -62,13 +66,24 @@ def write_labels(plan: Plan, out: Path, *, engine: str, workers: int, reporter: 
 
 def taught(plan: Plan, home: Path, reporter: Reporter) -> LiveTeacher | CrossFitted:
     """The plan's teacher, found below `home` or trained there first; one process trains, the others wait for it."""
-    with one_at_a_time(home):
+    with one_at_a_time(home), _alone():
         raised = raise_teacher(plan, plan.shop(home, reporter))
     if raised.live is None or raised.speaker is None:
         raise RecipeError("teacher: guide is a teacher that cannot be asked, so there is nothing to write down")
     minimum, batch_size = plan.recipe.teacher.min_quality, plan.recipe.train.batch_size
     require_quality(raised.live, plan.splits, plan.task, minimum, batch_size)
     return raised.speaker
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hides from accelerate that torchrun started several: the one that trains would wait for the others for ever."""
+    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+    hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def recipe_of(guide: Path | str) -> Path | None:
