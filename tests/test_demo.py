@@ -7,6 +7,7 @@ import limbeck as lk
 from limbeck import record as records
 from limbeck.errors import RunFolderError
 from limbeck.recipe import load
+from limbeck.runs import measured
 from limbeck.runs.given import Given
 from limbeck.runs.plan import plan
 from limbeck.verbs import demo as verb
@@ -38,6 +39,8 @@ def short_recipe(tmp_path, monkeypatch):
     path = tmp_path / "demo.yaml"
     path.write_text(yaml.safe_dump(values))
     monkeypatch.setattr(verb, "RECIPE", path)
+    costs = measured.Costs(params=1, macs=1, size_bytes=1, peak_memory_bytes=None, latency_ms=[], note=None)
+    monkeypatch.setattr("limbeck.runs.measured.costs", lambda *_: costs)
     monkeypatch.setattr("limbeck.pipeline.ship", lambda *_: [])
     monkeypatch.setattr("limbeck.pipeline.render.write", lambda _: None)
 

@@ -106,12 +106,7 @@ def seconds_in(stage, draw):
     return draw.uniform(0, 0.8 if stage in ("teacher", "tuning", "students") else 2.0)
 
 
-ENDS = [
-    ("teacher", signal.SIGKILL),
-    ("tuning", signal.SIGTERM),
-    ("students", signal.SIGKILL),
-    ("export", signal.SIGINT),
-]
+ENDS = [("teacher", signal.SIGKILL), ("students", signal.SIGTERM), ("export", signal.SIGKILL)]
 ALL_ENDS = [
     ("teacher", signal.SIGTERM), ("teacher", signal.SIGKILL), ("tuning", signal.SIGINT), ("tuning", signal.SIGKILL),
     ("students", signal.SIGTERM), ("measuring", signal.SIGKILL), ("measuring", signal.SIGTERM),
@@ -126,7 +121,7 @@ def test_killed_and_stopped_at_every_stage(ends, recipe, undisturbed, tmp_path):
     for stage, number in ends:
         command = Command(recipe, out)
         assert command.until(MOMENTS[stage]), "".join(command.errors)
-        if stage == "tuning":
+        if stage == "students":
             with pytest.raises(RunFolderError, match="another process is at work"):
                 lk.distil(recipe=recipe, out=out)
         time.sleep(seconds_in(stage, draw))
