@@ -348,8 +348,14 @@ def test_ray_writes_the_guide_of_one_process(world, tmp_path, contents, ray_alon
     marker, where = tmp_path / "died", []
     teacher = dying(world.teacher, 3, marker)
     handler = signal.getsignal(signal.SIGTERM)
-    told = Told(at=lambda: where.append(listening([psutil.Process(), *psutil.Process().children(recursive=True)])))
-    write(world, tmp_path / "ray", teacher=teacher, reporter=told)
+    seen = set()
+
+    def look():
+        processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        seen.update(processes[1:])
+        where.append(listening(processes))
+
+    write(world, tmp_path / "ray", teacher=teacher, reporter=Told(at=look))
     assert marker.exists(), "no actor was killed"
     assert contents(tmp_path / "ray") == contents(tmp_path / "one")
     assert set().union(*where) <= {"127.0.0.1", "::ffff:127.0.0.1"}
@@ -357,6 +363,8 @@ def test_ray_writes_the_guide_of_one_process(world, tmp_path, contents, ray_alon
     assert signal.getsignal(signal.SIGTERM) is handler
     assert "RAY_USAGE_STATS_ENABLED" not in os.environ
     assert not sys.modules["ray"].is_initialized()
+    assert seen
+    assert not psutil.wait_procs(seen, timeout=20)[1], "processes are left"
 
 
 @with_ray

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from types import ModuleType
 from typing import Any
 
@@ -57,7 +57,28 @@ def connected(cpus: int) -> Iterator[ModuleType]:
             try:
                 yield ray
             finally:
+                actors = _own_actors() if local else []
                 ray.shutdown()
+                _end(actors)
+
+
+def _own_actors() -> list[Any]:
+    """Ray's workers among the processes that this one has started."""
+    psutil = require("psutil", extra=None, purpose=PURPOSE)  # accelerate brings it
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if process.name().startswith("ray::"):
+                found.append(process)
+    return found
+
+
+def _end(actors: list[Any]) -> None:
+    """An actor that ends just as its cluster does can be left waiting for it for ever, with the teacher in memory."""
+    psutil = require("psutil", extra=None, purpose=PURPOSE)
+    for actor in psutil.wait_procs(actors, timeout=3)[1]:
+        with suppress(psutil.NoSuchProcess):
+            actor.kill()
 
 
 @contextmanager
