@@ -19,14 +19,15 @@ RECIPE = {
     "data": {"train": "digits", "keep_labels": 0.3, "views": {"ops": [{"op": "shift", "pixels": 1}]}},
     "teacher": {"train": {"family": "wide-mlp", "width": 32, "depth": 1, "epochs": 4}},
     "student": {"family": "mlp", "width": 8, "depth": 1},
-    "train": {"epochs": 2, "batch_size": 128, "learning_rate": 0.01, "checkpoint_seconds": 0},
+    "train": {"epochs": 1, "batch_size": 128, "learning_rate": 0.01, "checkpoint_seconds": 0},
     "tune": {"trials": 2, "finalists": 1},
     "verdict": {"seeds": 3},
     "runtime": {"threads": 1},
 }
 MOMENTS = {
     "teacher": "teacher: wide-mlp",
-    "tuning": "on validation",
+    "guide": "guide: ",
+    "tuning": "The teacher spoke once",
     "students": "students: ",
     "measuring": "measuring ",
     "export": "exporting ",
@@ -103,14 +104,14 @@ class Command:
 
 def seconds_in(stage, draw):
     """A moment within a stage; later ones last longer."""
-    return draw.uniform(0, 0.8 if stage in ("teacher", "tuning", "students") else 2.0)
+    return draw.uniform(0, 0.8 if stage in ("teacher", "guide", "tuning", "students") else 2.0)
 
 
 ENDS = [("teacher", signal.SIGKILL), ("students", signal.SIGTERM), ("export", signal.SIGKILL)]
 ALL_ENDS = [
-    ("teacher", signal.SIGTERM), ("teacher", signal.SIGKILL), ("tuning", signal.SIGINT), ("tuning", signal.SIGKILL),
-    ("students", signal.SIGTERM), ("measuring", signal.SIGKILL), ("measuring", signal.SIGTERM),
-    ("export", signal.SIGKILL), ("report", signal.SIGINT), ("report", signal.SIGKILL),
+    ("teacher", signal.SIGTERM), ("teacher", signal.SIGKILL), ("guide", signal.SIGKILL), ("tuning", signal.SIGINT),
+    ("tuning", signal.SIGKILL), ("students", signal.SIGTERM), ("measuring", signal.SIGKILL),
+    ("measuring", signal.SIGTERM), ("export", signal.SIGKILL), ("report", signal.SIGINT), ("report", signal.SIGKILL),
 ]  # fmt: skip
 
 
