@@ -6,21 +6,32 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+import limbeck as lk
 from limbeck.core.progress import Silent
 from limbeck.errors import GuideError
 from limbeck.guide.lock import finishing, writing
 
+RECIPE = {
+    "data": {"train": "digits", "views": {"count": 3, "ops": [{"op": "shift", "pixels": 1}]}},
+    "teacher": {"train": {"family": "wide-mlp", "width": 16, "depth": 1, "epochs": 1}},
+    "student": {"family": "mlp", "width": 8, "depth": 1},
+    "train": {"epochs": 3, "batch_size": 128},
+    "tune": {"trials": 0},
+    "verdict": {"seeds": 0},
+    "runtime": {"threads": 1},
+}
 SCRIPT = Path(__file__).with_name("torchrun_writer.py")
 
 
 @pytest.fixture
 def torchrun():
-    """Runs the script in two processes, and returns exit code and output."""
+    """Runs two processes, of the script unless something else is named; returns exit code and output."""
 
-    def run(folder, *settings, restarts=0):
+    def run(*settings, program=(str(SCRIPT),), restarts=0):
         launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-        command = [*launcher, "--max-restarts", str(restarts), str(SCRIPT), str(folder), *settings]
+        command = [*launcher, "--max-restarts", str(restarts), *program, *map(str, settings)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}  # torchrun would choose, and say so
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180, env=environment)
         return done.returncode, done.stdout + done.stderr
@@ -49,6 +60,21 @@ def shards_of(output, rank):
 
 
 @pytest.mark.slow
+def test_the_command_line_in_two_processes(tmp_path, contents, torchrun, monkeypatch):
+    """One of them trains the teacher, and the other waits."""
+    monkeypatch.undo()  # shards as large as the command line makes them
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(RECIPE))
+    lk.label(recipe=recipe, out=tmp_path / "one")
+    code, output = torchrun("label", recipe, "--out", tmp_path / "two", program=("-m", "limbeck"))
+    assert code == 0, output
+    assert "guide    finished" in output
+    one, two = ({n: b for n, b in contents(tmp_path / name).items() if "done.json" not in n} for name in ("one", "two"))
+    assert sum(name.endswith(".safetensors") for name in one) == 1 + 4, "a teacher and four shards"
+    assert two == one
+
+
+@pytest.mark.nightly
 def test_two_processes_write_the_guide_of_one(world, tmp_path, contents, torchrun):
     world.write(tmp_path / "one")
     code, output = torchrun(tmp_path / "two")
