@@ -22,7 +22,7 @@ from limbeck.data.views import Views
 from limbeck.errors import LimbeckError
 from limbeck.guide import desk, plan
 
-RANK, WORLD = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def tell(message):

@@ -13,7 +13,7 @@ from limbeck.core.progress import Reporter, Silent
 from limbeck.core.storage import plain_storage_errors, write_atomically, write_json
 from limbeck.errors import GuideError, InputError, Interrupted
 from limbeck.guide.answers import Answers
-from limbeck.guide.estimate import duration, probe, require_room, size
+from limbeck.guide.estimate import duration, probe, require_room, room_for, size
 from limbeck.guide.expect import plan_differences
 from limbeck.guide.lock import finishing, writing
 from limbeck.guide.manifest import (
@@ -78,7 +78,7 @@ def at_desk(
     told = probe(answers, ids, rows=min(batch_rows, max(facts.chunk, _PROBE_ROWS)), spec=spec)
     plan = make_plan(facts, data, views, told)
     _require_ours(folder, plan)
-    require_room(folder, plan.row_bytes * sum(len(plan.rows_of(n)) for n in _missing(folder, plan)) + 8 * len(ids))
+    require_room(folder, room_for(plan, _missing(folder, plan)))
     with plain_storage_errors(folder):
         (folder / SHARDS).mkdir(parents=True, exist_ok=True)
     with writing(folder, rank, world):

@@ -1,7 +1,7 @@
 """What a guide will take, before its first batch: bytes, from the plan; time, from one batch of a warm teacher."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
@@ -14,7 +14,14 @@ from limbeck.core.signals import Signals
 from limbeck.errors import ModelError, StorageError
 from limbeck.guide.answers import Answers, place_of
 from limbeck.guide.codec import encode
+from limbeck.guide.manifest import Plan
 from limbeck.guide.spec import SignalSpec, columns
+
+_BLOCK = 4096
+_BESIDE_A_SHARD = 3 * _BLOCK
+"""Its header and its sidecar, in whole blocks."""
+_BESIDE_THE_SHARDS = 16 * _BLOCK
+"""Plan, manifest, locks and folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,17 @@ def _with_shapes(spec: SignalSpec, signals: Signals) -> SignalSpec:
         path: replace(feature, shape=tuple(signals.features[path].shape[1:])) for path, feature in spec.features.items()
     }
     return replace(spec, features=features)
+
+
+def room_for(plan: Plan, missing: Sequence[int]) -> int:
+    """Bytes of disk that these shards will take, with all that lies beside them; a file takes whole blocks.
+
+    Args:
+        plan: of the guide.
+        missing: numbers of the shards that are still to be written.
+    """
+    shards = sum(len(plan.rows_of(number)) * plan.row_bytes + _BESIDE_A_SHARD for number in missing)
+    return shards + (8 * plan.data.examples + _BESIDE_THE_SHARDS if missing else 0)
 
 
 def require_room(folder: Path, needed: int) -> None:

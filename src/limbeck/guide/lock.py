@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import IO
@@ -63,9 +63,9 @@ def _locked(path: Path, folder: Path, *, shared: bool = False, wait: bool = Fals
                 sleep(0.01)
             file.close()  # its last holder may have removed it just now: what was opened is then no longer there
             file = _opened(path)
-        file.truncate(0)
-        file.write(f"process {os.getpid()}")
-        file.flush()
+        with suppress(OSError):  # a courtesy to whoever is refused; a full disk may spoil it
+            file.truncate(0)
+            file.write(f"process {os.getpid()}".encode())
         try:
             yield
         finally:
@@ -74,7 +74,7 @@ def _locked(path: Path, folder: Path, *, shared: bool = False, wait: bool = Fals
         file.close()
 
 
-def _is_there(path: Path, file: IO[str]) -> bool:
+def _is_there(path: Path, file: IO[bytes]) -> bool:
     """Whether the open file is the one of that path; others create and remove it meanwhile."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
@@ -90,7 +90,7 @@ def _holder(path: Path) -> str:
     return f" ({who})" if who else ""
 
 
-def _removed(path: Path, file: IO[str]) -> None:
+def _removed(path: Path, file: IO[bytes]) -> None:
     """Takes the lock file away, unless others share it."""
     import fcntl
 
@@ -101,6 +101,6 @@ def _removed(path: Path, file: IO[str]) -> None:
         pass  # shared: the last one removes it
 
 
-def _opened(path: Path) -> IO[str]:
+def _opened(path: Path) -> IO[bytes]:
     with plain_storage_errors(path):
-        return path.open("a", encoding="utf-8")
+        return path.open("ab", buffering=0)
