@@ -365,3 +365,16 @@ def test_the_cache_is_the_users(monkeypatch, tmp_path):
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert open_store("memory://x/").cache == tmp_path / "limbeck" / "guides"
+
+
+@pytest.mark.gpu
+def test_on_a_gpu(world, tmp_path, make_teacher):
+    """A teacher there, a student there: signals come on the student's device, from a file that a processor can read."""
+    teacher = make_teacher()
+    teacher.module.to("cuda")
+    teacher.preprocess.to("cuda")
+    world.but(teacher=teacher).write(tmp_path, device="cuda")
+    batch = some_batch(world).to("cuda")
+    told = open_guide(tmp_path).signals(batch).logits
+    assert told.device.type == "cuda"
+    assert torch.equal(told, teacher.signals(batch).logits)
