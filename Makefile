@@ -3,7 +3,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-# For instance: make setup PIP_ARGS="--index-url <the CPU wheels of torch>", where there is no GPU.
+# For instance: make setup PIP_ARGS="--extra-index-url <the CPU wheels of torch>", where there is no GPU.
 PIP_ARGS ?=
 # Sources that tools look at; benchmarks, examples and docs come and go with the features they belong to.
 CODE := src tests tools $(wildcard benchmarks examples docs)

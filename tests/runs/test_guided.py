@@ -219,3 +219,25 @@ def test_no_teacher_of_a_fold_was_trained_on_what_it_labels(tmp_path):
     for fold, part in enumerate(raised.speaker.parts):
         rows = np.flatnonzero(own[:64] == fold)
         assert torch.equal(said[rows], part.signals(batch).logits[rows])
+
+
+def test_a_recipe_beside_a_guide_is_not_the_guides_own(tmp_path):
+    source = from_arrays(np.zeros((8, 1, 8, 8), np.uint8), np.arange(8) % 2, name="few/train", classes=("a", "b"))
+    np.savez(tmp_path / "p.npz", probabilities=np.full((8, 2), 0.5))
+    lk.import_guide(file=tmp_path / "p.npz", origin="a test", out=tmp_path / "guide", data=source)
+    (tmp_path / "recipe.yaml").write_text(json.dumps(RECIPE))
+    before = sorted(path.name for path in tmp_path.iterdir())
+    found = lk.verify_guide(guide=tmp_path / "guide")
+    assert found.ok
+    assert found.rows == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_label_needs_no_student(tmp_path):
+    x = np.random.default_rng(0).normal(size=(120, 5)).astype(np.float32)
+    recipe = {"data": {"train": "given"}, "teacher": {"train": {"family": "wide-mlp", "width": 8, "epochs": 1}}}
+    facts = lk.label(recipe=recipe, data=(x, np.arange(120) % 3), out=tmp_path / "guide").facts
+    assert facts["outputs"] == 3
+    found = lk.verify_guide(guide=tmp_path / "guide")
+    assert found.ok
+    assert found.rows == 0

@@ -32,7 +32,7 @@ class Runtime:
 
 
 SMALL = 5_000_000
-"""Parameters, all models of a run together, below which a second thread costs more than it saves."""
+"""Parameters of the largest model of a run, below which a second thread costs more than it saves."""
 
 
 def resolve(
@@ -45,7 +45,7 @@ def resolve(
         threads: `None` takes 1 where all models are small, else as many as torch would, at most the cores this
             process may use. (A 3K-parameter student trained 20 times slower on two threads of a busy machine.)
         mixed_precision: kept as it is.
-        parameters: of teacher and student together.
+        parameters: of the largest model.
 
     Returns:
         Nothing is left open in it.

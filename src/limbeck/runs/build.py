@@ -46,6 +46,14 @@ class Blueprint:
         return Prepared(self.make(seed), Preprocess(self.preprocess))
 
 
+def _nobody(seed: int) -> nn.Module:
+    raise AssertionError(f"a plan without a student was asked for one (seed {seed})")
+
+
+NOBODY = Blueprint(_nobody, PreprocessSpec(), {})
+"""Stands where no student is needed."""
+
+
 def student_blueprint(recipe: Recipe, given: Given, splits: Splits) -> Blueprint:
     """The student of the recipe, or the one that was given.
 

@@ -87,6 +87,11 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a run."""
+    return (folder / _MARK).is_file()
+
+
 def finished_trainings(folder: Path) -> int:
     """How many trainings a run has behind it."""
     return sum(1 for _ in (folder / "checkpoints").glob("*/done.json"))

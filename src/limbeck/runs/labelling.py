@@ -13,7 +13,7 @@ from limbeck.guide.info import info
 from limbeck.guide.manifest import Manifest
 from limbeck.guide.plan import facts_of
 from limbeck.guide.write import write_guide
-from limbeck.runs.folder import one_at_a_time
+from limbeck.runs.folder import is_run, one_at_a_time
 from limbeck.runs.guided import signal_spec, views_needed
 from limbeck.runs.plan import Plan, resolved_text
 from limbeck.runs.teacher import raise_teacher, require_quality
@@ -89,11 +89,13 @@ def _alone() -> Iterator[None]:
 def recipe_of(guide: Path | str) -> Path | None:
     """The recipe that lies with a guide: `label` leaves it in the guide's folder, a run beside it."""
     home = home_of(guide)
-    path = home / "recipe.yaml"
-    return path if path.is_file() else None
+    path = None if home is None else home / "recipe.yaml"
+    return path if path is not None and path.is_file() else None
 
 
-def home_of(guide: Path | str) -> Path:
+def home_of(guide: Path | str) -> Path | None:
     """Where the teacher of a guide lies: in the guide's folder, or in the run that the guide belongs to."""
-    own = Path(guide) / TEACHER
-    return own if own.is_dir() else Path(guide).parent
+    own, run = Path(guide) / TEACHER, Path(guide).parent
+    if own.is_dir():
+        return own
+    return run if is_run(run) else None

@@ -10,7 +10,7 @@ from limbeck.data.loader import steps_for
 from limbeck.data.views import Views, op_named
 from limbeck.recipe import GUIDE, Recipe, dump
 from limbeck.runs.arms import Arm, comparison_arms, student_arm
-from limbeck.runs.build import Blueprint, student_blueprint, teacher_blueprint
+from limbeck.runs.build import NOBODY, Blueprint, student_blueprint, teacher_blueprint
 from limbeck.runs.fit import Fitted, Job, Settings, Shop, fit
 from limbeck.runs.given import Given
 from limbeck.runs.splits import Splits, open_splits
@@ -96,12 +96,13 @@ class Plan:
         )
 
 
-def plan(recipe: Recipe, given: Given) -> Plan:
+def plan(recipe: Recipe, given: Given, *, pupil: bool = True) -> Plan:
     """Opens the data, builds teacher and student, and checks that all fit together.
 
     Args:
         recipe: as it was loaded.
         given: objects beside it.
+        pupil: whether the student is built and checked; a guide needs none.
 
     Returns:
         The plan.
@@ -114,20 +115,20 @@ def plan(recipe: Recipe, given: Given) -> Plan:
     made = Views(tuple(op_named(op.op, **op.settings) for op in views.ops), seed=views.seed, count=views.count)
     splits = open_splits(recipe, given, task)
     made.check(splits.transfer.spec)
-    student = student_arm(recipe, given, splits)
-    pupil = student_blueprint(recipe, given, splits)
+    first = student_arm(recipe, given, splits)
+    student = student_blueprint(recipe, given, splits) if pupil else NOBODY
     teacher = None if recipe.teacher.from_ == GUIDE else teacher_blueprint(recipe, given, splits)
-    recipe, runtime = _resolved(recipe, [pupil] if teacher is None else [pupil, teacher])
+    recipe, runtime = _resolved(recipe, student if teacher is None else teacher)
     seeds = recipe.verdict.seeds
-    others = comparison_arms(recipe, splits, len(student.candidates)) if seeds else []
+    others = comparison_arms(recipe, splits, len(first.candidates)) if seeds else []
     return Plan(
         recipe=recipe,
         given=given,
         task=task,
         splits=splits,
-        student=pupil,
+        student=student,
         teacher=teacher,
-        arms=(student, *others),
+        arms=(first, *others),
         views=made,
         runtime=runtime,
         settings=TrainSettings(**recipe.train.model_dump(exclude={"epochs", "batch_size"})),
@@ -135,10 +136,10 @@ def plan(recipe: Recipe, given: Given) -> Plan:
     )
 
 
-def _resolved(recipe: Recipe, blueprints: list[Blueprint]) -> tuple[Recipe, Runtime]:
-    """The recipe with device and threads filled in."""
+def _resolved(recipe: Recipe, largest: Blueprint) -> tuple[Recipe, Runtime]:
+    """The recipe with device and threads filled in; the teacher, the larger of both, decides how many threads pay."""
     wanted = recipe.runtime
-    parameters = sum(p.numel() for made in blueprints for p in made.make(recipe.seed).parameters())
+    parameters = sum(p.numel() for p in largest.make(recipe.seed).parameters())
     runtime = resolve(
         device=wanted.device, threads=wanted.threads, mixed_precision=wanted.mixed_precision, parameters=parameters
     )

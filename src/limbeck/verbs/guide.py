@@ -1,6 +1,7 @@
 """`guide info`, `guide verify`, `guide import`: a study guide looked into, proven, made of labels that others made."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from limbeck.core.progress import Reporter, Silent
@@ -56,12 +57,14 @@ def verify_guide(
     from limbeck.verbs.planning import planned
 
     reporter = progress or Silent()
-    found = recipe_of(guide) if recipe is None else Path(recipe)
-    if found is None:
-        reporter.say("no recipe lies with the guide, so its teacher is not asked again; name one with --recipe")
+    found, home = recipe_of(guide) if recipe is None else Path(recipe), home_of(guide)
+    why = _unaskable(found, home, own=recipe is None)
+    if found is None or why is not None:
+        reporter.say(f"files are checked, and the teacher is not asked again: {why}")
         return verify(guide, sample=sample, reporter=reporter)
-    plan = planned(found, Given(trust_code=trust_code, folder=found.absolute().parent), None)
-    teacher = taught(plan, home_of(guide), reporter)
+    plan = planned(found, Given(trust_code=trust_code, folder=found.absolute().parent), None, pupil=False)
+    with TemporaryDirectory() as scratch:
+        teacher = taught(plan, home or Path(scratch), reporter)
     return verify(
         guide,
         teacher=teacher,
@@ -71,6 +74,23 @@ def verify_guide(
         device=plan.runtime.device,
         reporter=reporter,
     )
+
+
+def _unaskable(recipe: Path | None, home: Path | None, *, own: bool) -> str | None:
+    """Why the teacher of a guide cannot be asked again; `None`: it can."""
+    from limbeck.recipe import GIVEN, GUIDE, load
+
+    if recipe is None:
+        return "no recipe lies with the guide; name one with --recipe"
+    loaded = load(recipe)
+    if home is None and loaded.teacher.train is not None:
+        return "the teacher that was trained for it does not lie with the guide"
+    if loaded.teacher.from_ == GUIDE:
+        return "it exists only as this guide"
+    data = (loaded.data.train, loaded.data.test, loaded.data.validation, loaded.data.unlabelled)
+    if own and GIVEN in (loaded.teacher.from_, *data):
+        return "data or teacher were given in Python"
+    return None
 
 
 def import_guide(

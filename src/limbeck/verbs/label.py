@@ -76,7 +76,7 @@ def label(
         folder=Path(recipe).absolute().parent if isinstance(recipe, str | Path) else None,
     )  # fmt: skip
     with stoppable(), lent(*([] if teacher is None else [teacher])):
-        plan = planned(recipe, given, overrides)
+        plan = planned(recipe, given, overrides, pupil=False)
         with applied(plan.runtime):
             facts = write_labels(plan, Path(out), engine=engine, workers=workers, reporter=progress or Silent())
     return Labelled(Path(out), facts)

@@ -12,16 +12,23 @@ if TYPE_CHECKING:
 
 
 def planned(
-    recipe: Path | str | Mapping[str, Any] | None, given: "Given", overrides: Mapping[str, Any] | None
+    recipe: Path | str | Mapping[str, Any] | None,
+    given: "Given",
+    overrides: Mapping[str, Any] | None,
+    *,
+    pupil: bool = True,
 ) -> "Plan":
-    """Loads a recipe, with "given" for every object beside it, and opens and checks everything it names."""
+    """Loads a recipe, with "given" for every object beside it, and opens and checks everything it names.
+
+    Without a `pupil` the student is neither built nor checked: a guide needs none.
+    """
     from limbeck.recipe import from_mapping, load
     from limbeck.runs.plan import plan
 
     changes = {**_beside(given), **(overrides or {})}
     if isinstance(recipe, str | Path):
-        return plan(load(recipe, changes), given)
-    return plan(from_mapping(recipe or {}, overrides=changes), given)
+        return plan(load(recipe, changes), given, pupil=pupil)
+    return plan(from_mapping(recipe or {}, overrides=changes), given, pupil=pupil)
 
 
 def _beside(given: "Given") -> dict[str, Any]:
