@@ -20,6 +20,7 @@ from limbeck.runs.keep_teacher import keep_teacher
 from limbeck.runs.labelling import TEACHER
 from limbeck.runs.measured import Subject, model_records, notes_on_costs, student_subjects, teacher_subject
 from limbeck.runs.plan import Plan, resolved_text
+from limbeck.runs.rehearse import rehearse
 from limbeck.runs.ship import ship
 from limbeck.runs.teacher import Raised, notes_on_teacher, raise_teacher, require_quality
 from limbeck.runs.tune import tune
@@ -43,6 +44,7 @@ def run(plan: Plan, out: Path, reporter: Reporter) -> Record:
         InputError: the folder belongs to another recipe.
         RunError: the run failed; the same call goes on.
     """
+    rehearse(plan)
     text, fingerprint = resolved_text(plan), plan.fingerprint()
     with claimed(out, recipe_text=text, recipe_fingerprint=fingerprint) as folder, applied(plan.runtime):
         clock = Clock(folder / "checkpoints" / "timing.json")

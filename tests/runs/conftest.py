@@ -46,6 +46,7 @@ def quick(monkeypatch):
     """Trainings, predictions and verdicts are real; export, report and stop-watch are left out."""
     costs = measured.Costs(params=1, macs=1, size_bytes=1, peak_memory_bytes=None, latency_ms=[], note=None)
     monkeypatch.setattr("limbeck.runs.measured.costs", lambda *_: costs)
+    monkeypatch.setattr("limbeck.pipeline.rehearse", lambda _: None)
     monkeypatch.setattr("limbeck.pipeline.ship", lambda *_: [])
     monkeypatch.setattr("limbeck.pipeline.render.write", lambda _: None)
 

@@ -327,6 +327,31 @@ def test_a_student_that_does_not_fit_is_refused_before_anything_is_written(stude
     assert not (tmp_path / "run").exists()
 
 
+class Undecided(Broken):
+    """Control flow that depends on values: it trains, and no exporter can follow it."""
+
+    def forward(self, x):
+        x = x.flatten(1)
+        return self.layer(x) if x.sum() > 0 else self.layer(-x)
+
+
+class FixedBatch(Broken):
+    """Holds the size of the batch it was made with as a number."""
+
+    def forward(self, x):
+        return self.layer(x.reshape(2, 64)) if len(x) == 2 else self.layer(x.flatten(1))
+
+
+@pytest.mark.parametrize(
+    ("student", "said"),
+    [(Undecided, "torch cannot export the student to ONNX: "), (FixedBatch, "the student works for a batch of 2 only")],
+)
+def test_a_student_that_cannot_be_exported_is_refused_before_it_is_trained(student, said, digits, net, tmp_path):
+    with pytest.raises(ModelError, match=f"{said}.*; nothing was trained, mend the student first"):
+        lk.distil(teacher=net(), student=student, data=digits, recipe=SHORT, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_another_teacher_is_another_run(digits, net, tmp_path, quick):
     arguments = {"student": net.kind, "data": digits, "recipe": SHORT, "out": tmp_path / "run"}
     lk.distil(teacher=net(1), **arguments)
