@@ -26,7 +26,8 @@ VERBS = {
     "import_guide": ["file", "origin", "out", "data", "recipe", "licence", "key", "progress"],
     "init": ["data", "out"],
     "label": [
-        "recipe", "out", "teacher", "data", "unlabelled", "overrides", "engine", "workers", "trust_code", "progress",
+        "recipe", "out", "teacher", "data", "test", "validation", "unlabelled", "overrides", "engine", "workers",
+        "trust_code", "progress",
     ],
     "measure": ["file", "threads", "batch", "warmup", "repeats", "min_seconds"],
     "methods": [],

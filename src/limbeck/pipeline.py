@@ -15,7 +15,7 @@ from limbeck.runs.assemble import assemble
 from limbeck.runs.clock import Clock
 from limbeck.runs.fit import Fitted, Shop
 from limbeck.runs.folder import claimed, finished_trainings
-from limbeck.runs.guided import hear
+from limbeck.runs.guided import check_guide, hear
 from limbeck.runs.keep_teacher import keep_teacher
 from limbeck.runs.labelling import TEACHER
 from limbeck.runs.measured import Subject, model_records, notes_on_costs, student_subjects, teacher_subject
@@ -46,6 +46,7 @@ def run(plan: Plan, out: Path, reporter: Reporter) -> Record:
     """
     rehearse(plan)
     text, fingerprint = resolved_text(plan), plan.fingerprint()
+    check_guide(plan)
     with claimed(out, recipe_text=text, recipe_fingerprint=fingerprint) as folder, applied(plan.runtime):
         clock = Clock(folder / "checkpoints" / "timing.json")
         for line in wording.opening(plan, folder, finished_trainings(folder)):

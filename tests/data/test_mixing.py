@@ -138,3 +138,13 @@ def test_what_cannot_be_mixed_is_refused():
 def test_the_fingerprint_knows_the_mixing():
     prints = {Views(ops).fingerprint() for ops in ((), (Mixup(),), (Mixup(alpha=0.5),), (CutMix(),))}
     assert len(prints) == 4
+
+
+def test_a_row_that_was_left_alone_needs_no_label_of_a_partner():
+    logits, target = torch.randn(2, 4), torch.zeros(2, dtype=torch.long)
+    batch = Batch(
+        torch.arange(2), torch.zeros(2, dtype=torch.long), logits, target, torch.tensor([True, True]),
+        mix=Mix(torch.tensor([1.0, 0.5]), target, torch.tensor([False, False])),
+    )  # fmt: skip
+    value = HardLabels().terms(Signals(logits=logits), None, batch)["hard-labels"]
+    torch.testing.assert_close(value, -torch.log_softmax(logits, 1)[0, 0])

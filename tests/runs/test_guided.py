@@ -241,3 +241,29 @@ def test_label_needs_no_student(tmp_path):
     found = lk.verify_guide(guide=tmp_path / "guide")
     assert found.ok
     assert found.rows == 0
+
+
+@pytest.mark.parametrize("written", [(3.0,), (1.5, 3.0, 6.0)])
+def test_a_sparse_guide_is_tried_at_what_is_written_in_it(written):
+    overrides = {"guide.signal": "top-k", "guide.k": 3, "guide.temperatures": list(written), "tune.trials": 6}
+    recipe = {**RECIPE, "objective": {"method": "soft-targets", "weight": "auto"}}
+    arms = plan(from_mapping(recipe, overrides=overrides), Given()).arms
+    heard = [settings["temperature"] for settings in arms[0].candidates if settings["teacher_share"]]
+    assert set(heard) == set(written)
+    assert arms[0].candidates[0]["teacher_share"] == 1
+    assert {len(arm.candidates) for arm in arms} == {len(arms[0].candidates)}
+
+
+def test_label_refuses_a_folder_before_it_trains(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(GuideError, match="other files"):
+        lk.label(recipe=RECIPE, out=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_bad_guide_is_refused_before_the_run_begins(tmp_path):
+    lk.label(recipe=RECIPE, out=tmp_path / "guide")
+    overrides = {"guide.from": str(tmp_path / "guide"), "data.views.seed": 9}
+    with pytest.raises(GuideError, match="seed"):
+        lk.distil(recipe=RECIPE, out=tmp_path / "run", overrides=overrides)
+    assert not (tmp_path / "run").exists()

@@ -8,7 +8,7 @@ from time import monotonic, sleep
 from typing import IO
 
 from limbeck.core.storage import plain_storage_errors
-from limbeck.errors import GuideError
+from limbeck.errors import GuideError, InputError
 
 _LEAVING_SECONDS = 1.0
 """The last of several writers to leave removes their common lock file, which for a moment looks like a stranger's."""
@@ -25,6 +25,7 @@ def writing(folder: Path, rank: int, world: int) -> Iterator[None]:
 
     Raises:
         GuideError: somebody else writes there.
+        InputError: this system has no such locks (Windows).
         StorageError: the folder cannot be written.
     """
     with ExitStack() as held:
@@ -43,7 +44,12 @@ def finishing(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked(path: Path, folder: Path, *, shared: bool = False, wait: bool = False) -> Iterator[None]:
-    import fcntl  # of POSIX systems only; reading needs none of this
+    try:
+        import fcntl
+    except ImportError as error:  # Windows; reading needs none of this
+        raise InputError(
+            f"{folder}: guides are written on Linux and macOS; write this one there, or set guide.use: never"
+        ) from error
 
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     file = _opened(path)

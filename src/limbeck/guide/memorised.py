@@ -8,6 +8,7 @@ or from unlabelled and strongly varied views, are softer.
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from scipy.special import log_softmax
 
@@ -81,7 +82,14 @@ def softness(logits: Float[np.ndarray, "n classes"], labels: Int[np.ndarray, " n
 
 
 def measure(
-    teacher: SignalSource, own: Source, held_out: Source, *, most: int = 2000, batch_size: int = 256, seed: int = 0
+    teacher: SignalSource,
+    own: Source,
+    held_out: Source,
+    *,
+    most: int = 2000,
+    batch_size: int = 256,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
 ) -> Memorised:
     """Asks the teacher about raw examples of both kinds.
 
@@ -92,22 +100,29 @@ def measure(
         most: examples of each kind, a random sample.
         batch_size: examples asked about at once.
         seed: of the sample.
+        device: where the teacher is.
 
     Raises:
         DataError: one of the two has no labelled example.
     """
-    parts = [_softness_on(teacher, source, most, batch_size, seed) for source in (own, held_out)]
+    parts = [
+        _softness_on(teacher, _sample(source, most, seed), batch_size=batch_size, device=device)
+        for source in (own, held_out)
+    ]
     return Memorised(parts[0], parts[1])
 
 
-def _softness_on(teacher: SignalSource, source: Source, most: int, batch_size: int, seed: int) -> Softness:
+def _sample(source: Source, most: int, seed: int) -> Source:
     rows = np.flatnonzero(source.labels >= 0)
     if not rows.size:
         raise DataError(f"{source.name}: no labelled example, so it cannot be told how often the teacher errs")
-    sample = Subset(source, np.sort(rows[shuffled(len(rows), "softness", seed)[:most]]))
+    return Subset(source, np.sort(rows[shuffled(len(rows), "softness", seed)[:most]]))
+
+
+def _softness_on(teacher: SignalSource, sample: Source, *, batch_size: int, device: torch.device | str) -> Softness:
     logits = []
     for batch in evaluation_batches(sample, batch_size):
-        told = teacher.signals(batch).logits
+        told = teacher.signals(batch.to(device)).logits
         assert told is not None, "softness is measured on full logits"
         logits.append(told.cpu().numpy())
     return softness(np.concatenate(logits), sample.labels)

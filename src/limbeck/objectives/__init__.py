@@ -13,7 +13,7 @@ from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.schedule import Constant, Decay, First, Schedule
 from limbeck.objectives.soft_targets import SoftTargets
 from limbeck.objectives.teacher_labels import TeacherLabels
-from limbeck.objectives.weighted import WeightedSum, as_sum
+from limbeck.objectives.weighted import WeightedSum, as_sum, objective_fingerprint
 
 METHODS = {
     "soft-targets": "limbeck.objectives.soft_targets:SoftTargets",
@@ -43,4 +43,5 @@ __all__ = [
     "TeacherLabels",
     "WeightedSum",
     "as_sum",
+    "objective_fingerprint",
 ]

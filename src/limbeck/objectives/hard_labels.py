@@ -83,7 +83,8 @@ class HardLabels(Objective):
             others = cross_entropy_rows(student.logits, _known(mix.target, mix.target_mask), self.label_smoothing)
             rows = others + mix.share.to(rows.dtype) * (rows - others)
             if mix.target_mask is not None:
-                labelled = mix.target_mask if labelled is None else labelled & mix.target_mask
+                known = mix.target_mask | (mix.share == 1)  # a row that was left alone needs no partner's label
+                labelled = known if labelled is None else labelled & known
         return {"hard-labels": weighted_mean(rows, batch.weight, labelled)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:

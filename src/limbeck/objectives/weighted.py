@@ -6,7 +6,9 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from limbeck.core.architecture import architecture_fingerprint
 from limbeck.core.batch import Batch
+from limbeck.core.identity import fingerprint, state_fingerprint
 from limbeck.core.signals import Signals
 from limbeck.errors import RecipeError
 from limbeck.objectives.objective import Needs, Objective
@@ -119,6 +121,11 @@ class WeightedSum(nn.Module):
     def __str__(self) -> str:
         pairs = zip(self.schedules, self._objectives(), strict=True)
         return " + ".join(f"{schedule} * {part}" for schedule, part in pairs)
+
+
+def objective_fingerprint(objective: WeightedSum) -> str:
+    """SHA-256 over the formula, and each part's class, settings and state (a part of the user's may print neither)."""
+    return fingerprint([str(objective), architecture_fingerprint(objective), state_fingerprint(objective.state_dict())])
 
 
 def as_sum(objective: Objective | WeightedSum) -> WeightedSum:

@@ -118,6 +118,8 @@ def _guide(recipe: Recipe) -> Iterator[Problem]:
     if guide.use == "never" and (guide.from_ is not None or guide.signal != "logits"):
         yield Problem(("guide", "use"), "never, and yet a guide is described; remove one of both")
         return
+    if guide.features and recipe.teacher.train is not None and recipe.teacher.train.folds is not None:
+        yield Problem(("guide", "features"), "features are not cross-fitted; remove them, or teacher.train.folds")
     methods: list[tuple[Path, str]] = [
         (("objective", n, "method"), term.method) for n, term in enumerate(recipe.objective)
     ]

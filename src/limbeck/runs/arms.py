@@ -18,10 +18,11 @@ TEMPERATURES = (1.0, 4.0, 2.0, 8.0, 1.5, 3.0)
 """In the order in which they are tried, so that few trials span the range."""
 SMOOTHINGS = (0.0, 0.1, 0.05, 0.2, 0.15, 0.3, 0.025, 0.4)
 """Label smoothing is what a baseline without a teacher is tuned by: as many values as a student has candidates."""
-MIXTURES = (
+NO_TEACHER: Settings = {"teacher_share": 0.0, "temperature": None}
+MIXTURES: tuple[Settings, ...] = (
     {"teacher_share": 1.0, "temperature": 1.0},
     {"teacher_share": 1.0, "temperature": 4.0},
-    {"teacher_share": 0.0, "temperature": None},
+    NO_TEACHER,
     {"teacher_share": 1.0, "temperature": 2.0},
     {"teacher_share": 0.5, "temperature": 2.0},
     {"teacher_share": 0.1, "temperature": 1.0},
@@ -81,7 +82,7 @@ def student_arm(recipe: Recipe, given: Given, splits: Splits) -> Arm:
         )
     trials = max(1, recipe.tune.trials)
     tried = TEMPERATURES if written is None else written
-    candidates = tuple({"temperature": t} for t in tried[:trials]) if open_temperature else ({},)
+    candidates = tuple({"temperature": t} for t in tried[: _most(trials)]) if open_temperature else ({},)
 
     def objective_of(settings: Settings) -> WeightedSum:
         return WeightedSum([(_schedule(term), _objective(term, settings)) for term in terms])
@@ -107,6 +108,11 @@ def comparison_arms(recipe: Recipe, splits: Splits, trials: int) -> list[Arm]:
     return arms
 
 
+def _most(trials: int) -> int:
+    """Candidates that every arm can have: no more than a baseline has values of label smoothing."""
+    return max(1, min(trials, len(SMOOTHINGS)))
+
+
 def _number(settings: Settings) -> float:
     return float(settings["label_smoothing"] or 0.0)
 
@@ -121,16 +127,13 @@ def written_temperatures(recipe: Recipe) -> tuple[float, ...] | None:
 
 def _mixtures(trials: int, temperature: float | None, written: tuple[float, ...] | None) -> tuple[Settings, ...]:
     """Candidates for an open weight; a temperature that the user fixed stays, and so do those of a sparse guide."""
-    fixed: list[Settings] = [
-        {**mixture, "temperature": temperature} if temperature is not None and mixture["teacher_share"] else mixture
-        for mixture in MIXTURES
-    ]
-    different: list[Settings] = []
-    for mixture in fixed:
-        unreadable = written is not None and mixture["teacher_share"] and mixture["temperature"] not in written
-        if mixture not in different and not unreadable:
-            different.append(mixture)
-    return tuple(different[: max(1, trials)])
+    only = written if temperature is None else (temperature,)
+    candidates: list[Settings] = list(MIXTURES)
+    if only is not None:
+        mixed: list[Settings] = [{"teacher_share": share, "temperature": t} for share in (0.5, 0.1) for t in only]
+        alone: list[Settings] = [{"teacher_share": 1.0, "temperature": t} for t in only]
+        candidates = [*alone[:2], NO_TEACHER, *alone[2:], *mixed]
+    return tuple(candidates[: _most(trials)])
 
 
 def _mixture(settings: Settings) -> WeightedSum:

@@ -17,7 +17,7 @@ from limbeck.data.preprocess import Prepared, Preprocess, PreprocessSpec, normal
 from limbeck.data.source import Source
 from limbeck.errors import ModelError
 from limbeck.measuring.modes import device_of, evaluating
-from limbeck.recipe.model import GIVEN, Recipe
+from limbeck.recipe.model import GIVEN, Recipe, TeacherPreprocess
 from limbeck.runs.given import Given
 from limbeck.runs.splits import Splits
 from limbeck.teachers.classes import columns
@@ -107,16 +107,17 @@ def teacher_blueprint(recipe: Recipe, given: Given, splits: Splits) -> Blueprint
     own = recipe.teacher.preprocess
     if train is not None:
         spec = {"family": train.family, **train.settings}
-        preprocess = normalisation(_sample(splits.teacher)) if own is None else _as_spec(own)
+        preprocess = normalisation(_sample(splits.teacher)) if own is None else _as_spec(own, splits)
         make = _seeded(lambda: teachers.build(spec, inputs=shape, outputs=outputs))
         blueprint = Blueprint(make, preprocess, spec)
         _try(blueprint.prepared(recipe.seed), splits.transfer, outputs, "teacher")
         return blueprint
+    seed_everything(recipe.seed)  # weights that it draws are the same when the run goes on
     what, name = _foreign(recipe.teacher.from_, given.teacher, given, "teacher")
     module = what if isinstance(what, nn.Module) else _called(what, "teacher")
     if recipe.teacher.weights is not None:
         _load_weights(module, Path(recipe.teacher.weights))
-    preprocess = _default_preprocess(splits) if own is None else _as_spec(own)
+    preprocess = _default_preprocess(splits) if own is None else _as_spec(own, splits)
     blueprint = Blueprint(lambda _seed: module, preprocess, {"module": name}, reseeds=False)
     names = recipe.teacher.classes
     _try(blueprint.prepared(recipe.seed), splits.transfer, outputs if names is None else len(names), "teacher")
@@ -177,8 +178,10 @@ def _default_preprocess(splits: Splits) -> PreprocessSpec:
     return PreprocessSpec()
 
 
-def _as_spec(own: Any) -> PreprocessSpec:  # noqa: ANN401
-    return PreprocessSpec.from_dict(own.model_dump())
+def _as_spec(own: TeacherPreprocess, splits: Splits) -> PreprocessSpec:
+    """The recipe's own preprocessing; a scale left open is the one that the data's type has."""
+    scale = 1 / 255 if splits.transfer.spec.dtype == "uint8" else 1.0
+    return PreprocessSpec.from_dict({**own.model_dump(), "scale": own.scale or scale})
 
 
 def _sample(source: Source) -> Tensor:

@@ -1,5 +1,6 @@
 """One model, trained or found trained: the unit that studies, verdicts and resumption are made of."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import torch
 
+from limbeck.core.architecture import architecture_fingerprint
 from limbeck.core.identity import fingerprint, state_fingerprint
 from limbeck.core.progress import Reporter
 from limbeck.core.protocols import SignalSource
@@ -18,7 +20,7 @@ from limbeck.data.preprocess import Prepared
 from limbeck.data.source import Source
 from limbeck.data.views import Views
 from limbeck.measuring.evaluate import Evaluator
-from limbeck.objectives import WeightedSum
+from limbeck.objectives import WeightedSum, objective_fingerprint
 from limbeck.record import Role
 from limbeck.runs.build import Blueprint
 from limbeck.task import Task
@@ -113,7 +115,7 @@ class Fitted:
 
         model = self.job.blueprint.prepared(self.job.seed)
         model.core.load_state_dict(load_file(self.folder / "weights.safetensors"))
-        return model.eval()
+        return model.to("cpu").eval()
 
 
 def fit(job: Job, shop: Shop) -> Fitted:
@@ -132,13 +134,13 @@ def fit(job: Job, shop: Shop) -> Fitted:
     model = job.blueprint.prepared(job.seed)
     identity = _identity(job, shop, model)
     folder = shop.folder / identity[:16]
-    if shop.also is not None and (shop.also / identity[:16] / "done.json").exists():
+    if shop.also is not None and _finished(shop.also / identity[:16]):
         folder = shop.also / identity[:16]
     done, weights = folder / "done.json", folder / "weights.safetensors"
-    if not (done.exists() and weights.exists()):
+    if not _finished(folder):
         result = train(
             model,
-            [Stage(job.objective, job.steps, job.train)],
+            [Stage(copy.deepcopy(job.objective), job.steps, job.train)],  # what it learns is this training's alone
             batches=TrainingBatches(job.source, views=shop.views, batch_size=shop.batch_size, seed=job.seed),
             teacher=shop.teacher,
             evaluate=Evaluator(lambda: evaluation_batches(shop.validation, shop.batch_size), shop.task),
@@ -166,14 +168,18 @@ def fit(job: Job, shop: Shop) -> Fitted:
     return Fitted(job, folder, found["history"], found["seconds"])
 
 
+def _finished(folder: Path) -> bool:
+    return (folder / "done.json").exists() and (folder / "weights.safetensors").exists()
+
+
 def _identity(job: Job, shop: Shop, model: Prepared) -> str:
     """Fingerprint of everything that the weights depend on; two jobs of one identity are one training."""
     return fingerprint(
         {
             "initial": state_fingerprint(model.core.state_dict()),
-            "architecture": repr(model),
+            "architecture": architecture_fingerprint(model.core),
             "preprocess": job.blueprint.preprocess.as_dict(),
-            "objective": str(job.objective),
+            "objective": objective_fingerprint(job.objective),
             "source": job.source.fingerprint(),
             "validation": shop.validation.fingerprint(),
             "views": shop.views.fingerprint(),

@@ -1,13 +1,16 @@
 """Whether a study guide pays, and the teacher as students hear it: live, or from its guide."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from limbeck.core.identity import fingerprint
 from limbeck.core.progress import Reporter
 from limbeck.core.protocols import SignalSource
+from limbeck.errors import GuideError
 from limbeck.guide.estimate import size
-from limbeck.guide.expect import Expectation
+from limbeck.guide.expect import Expectation, unlike
+from limbeck.guide.manifest import INDEX, MANIFEST, PLAN, SHARDS, read_plan
 from limbeck.guide.plan import data_facts, facts_of, view_facts, views_asked
 from limbeck.guide.read import Guide, open_guide
 from limbeck.guide.spec import OUTPUTS, FeatureSpec, LogitsSpec, OutputSpec, SignalSpec, bytes_per_example
@@ -21,8 +24,15 @@ from limbeck.teachers.live import LiveTeacher
 
 Speaker = LiveTeacher | CrossFitted
 
+FILES = (PLAN, INDEX, MANIFEST)
 GAIN = 1.2
 """How much less the teacher must run before `auto` writes a guide."""
+
+
+ONE_FOR_ALL = (
+    " It holds one answer an example, about the raw one, which stands for all views of it (guide.any_view): "
+    "labels do not follow the views."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ def expectation(plan: Plan, teacher: Speaker | None) -> Expectation:
         data=data_facts(plan.splits.transfer),
         views=view_facts(plan.views, count),
         signals=signal_spec(plan.recipe),
-        any_view=plan.recipe.guide.any_view,
+        any_view=plan.recipe.guide.any_view and plan.views.mixing is None,
     )
 
 
@@ -83,7 +93,10 @@ def hear(plan: Plan, teacher: Speaker | None, folder: Path, reporter: Reporter) 
     how = plan.recipe.guide
     if how.from_ is not None:
         guide = open_guide(how.from_, expect=expectation(plan, teacher))
-        return _read(guide, teacher, f"The students read the study guide {how.from_}; the teacher did not run.")
+        told = f"The students read the study guide {how.from_}; no teacher was asked about what they learn from."
+        return _read(
+            guide, teacher, told + (ONE_FOR_ALL if _stretched(plan, guide) else ""), exact=not _stretched(plan, guide)
+        )
     assert teacher is not None, "a teacher that cannot be asked has a guide"
     live, written = rows_asked(plan), len(plan.splits.transfer) * views_needed(plan)
     needed = _bytes(plan, written)
@@ -105,10 +118,41 @@ def hear(plan: Plan, teacher: Speaker | None, folder: Path, reporter: Reporter) 
     guide = open_guide(folder / "guide", expect=expectation(plan, teacher))
     note = (
         f"The teacher spoke once, into a study guide ({size(needed)}): {written:,} answers, which the trainings read "
-        f"{live:,} times."
+        f"up to {live:,} times."
     )
     reporter.say(note)
     return _read(guide, teacher, note)
+
+
+def check_guide(plan: Plan) -> None:
+    """Refuses a guide of the recipe's that cannot teach this plan, before anything is written or trained.
+
+    Raises:
+        GuideError: there is none, or it was written for something else.
+    """
+    if plan.recipe.guide.from_ is not None:
+        open_guide(plan.recipe.guide.from_, expect=expectation(plan, None), check=False)
+
+
+def check_place(plan: Plan, folder: Path) -> None:
+    """Refuses a folder for this plan's guide that holds other files, or a guide of other data, views or signals.
+
+    Raises:
+        GuideError: it does; nothing was written.
+    """
+    other = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    other = sorted(name for name in other if not name.startswith(".") and name not in (*FILES, SHARDS))
+    if other:
+        raise GuideError(f"{folder} holds other files ({', '.join(other[:3])}); choose a folder of the guide's own")
+    there = read_plan(folder) if folder.is_dir() else None
+    found = [] if there is None else unlike(there, expectation(plan, None))
+    if found:
+        raise GuideError(f"{folder} holds another guide: {'; '.join(found)}. Choose another folder, or remove that one")
+
+
+def _stretched(plan: Plan, guide: Guide) -> bool:
+    """Whether one answer stands for all views of an example."""
+    return bool(plan.views.ops) and guide.manifest.plan.views.path == "raw"
 
 
 def rows_asked(plan: Plan) -> int:
@@ -123,7 +167,8 @@ def _steps(plan: Plan, arm: Arm) -> int:
         return 0
     tuned = len(arm.candidates) > 1
     short = max(1, round(plan.recipe.tune.short_share * plan.steps)) * sum(listens) if tuned else 0
-    full = plan.steps * (max(1, plan.recipe.verdict.seeds) + (plan.recipe.tune.finalists - 1 if tuned else 0))
+    finalists = min(plan.recipe.tune.finalists, len(arm.candidates))
+    full = plan.steps * (max(1, plan.recipe.verdict.seeds) + (finalists - 1 if tuned else 0))
     return short + full
 
 
@@ -132,6 +177,8 @@ def _choice(plan: Plan, live: int, written: int, needed: int) -> str | None:
     how = plan.recipe.guide
     if how.use == "never":
         return "The teacher runs at every step (guide.use: never)."
+    if find_spec("fcntl") is None:
+        return "The teacher runs at every step: guides are written on Linux and macOS."
     if how.use == "always" or how.signal != "logits" or how.features:
         return None
     if live < GAIN * written:
@@ -152,9 +199,9 @@ def _bytes(plan: Plan, rows: int) -> int:
     return rows * bytes_per_example(spec, len(plan.splits.classes)) + 8 * len(plan.splits.transfer)
 
 
-def _read(guide: Guide, teacher: Speaker | None, note: str) -> Heard:
+def _read(guide: Guide, teacher: Speaker | None, note: str, *, exact: bool = True) -> Heard:
     if teacher is None:
         return Heard(guide, guide.fingerprint(), note)
-    exact = guide.manifest.plan.signals.output == LogitsSpec("float32")
+    exact = exact and guide.manifest.plan.signals.output == LogitsSpec("float32")
     own = teacher.fingerprint() if exact else fingerprint([teacher.fingerprint(), guide.fingerprint()])
     return Heard(guide, own, note)

@@ -14,7 +14,7 @@ from limbeck.guide.manifest import Manifest
 from limbeck.guide.plan import facts_of
 from limbeck.guide.write import write_guide
 from limbeck.runs.folder import is_run, one_at_a_time
-from limbeck.runs.guided import signal_spec, views_needed
+from limbeck.runs.guided import check_place, signal_spec, views_needed
 from limbeck.runs.plan import Plan, resolved_text
 from limbeck.runs.teacher import raise_teacher, require_quality
 from limbeck.teachers.crossfit import CrossFitted
@@ -38,7 +38,7 @@ def write_labels(plan: Plan, out: Path, *, engine: str, workers: int, reporter: 
         Facts of the finished guide; `None` while other ranks still write.
     """
     home = out / TEACHER
-    write_text(home / "recipe.yaml", resolved_text(plan))
+    check_place(plan, out)
     teacher = taught(plan, home, reporter)
     how = plan.recipe.guide
     work: dict[str, Any] = {
@@ -61,7 +61,10 @@ def write_labels(plan: Plan, out: Path, *, engine: str, workers: int, reporter: 
         manifest = write_guide(out, rank=rank, world=world, **work)
     else:
         raise InputError(f"engine: got {engine!r}, expected local or ray")
-    return None if manifest is None else info(out)
+    if manifest is None:
+        return None
+    write_text(home / "recipe.yaml", resolved_text(plan))  # for whoever verifies it
+    return info(out)
 
 
 def taught(plan: Plan, home: Path, reporter: Reporter) -> LiveTeacher | CrossFitted:

@@ -67,19 +67,21 @@ class Subject:
 
 
 def costs(model: nn.Module, splits: Splits) -> Costs:
-    """Parameters, multiply-accumulates, bytes, peak memory and latency (torch, batch 1, one thread) of a model.
+    """Parameters, multiply-accumulates, bytes, peak memory and latency (torch, batch 1, one CPU thread) of a model.
+
+    All are measured on the CPU, wherever the model lies, so that those of teacher and student can be compared.
 
     What cannot be counted is left `None`, not guessed.
     """
     example = torch.from_numpy(np.ascontiguousarray(splits.validation.read(np.arange(1))))
-    device = device_of(model)
-    found = cost.cost(model if device.type == "cpu" else copy.deepcopy(model).to("cpu"), example)
+    model = model if device_of(model).type == "cpu" else copy.deepcopy(model).to("cpu")
+    found = cost.cost(model, example)
     return Costs(
         params=found.params,
         macs=found.macs,
         size_bytes=found.size_bytes,
         peak_memory_bytes=found.peak_memory_bytes,
-        latency_ms=[torch_latency(model, example.to(device), threads=1, batch=1)],
+        latency_ms=[torch_latency(model, example, threads=1, batch=1)],
         note=found.note,
     )
 

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from limbeck.core.architecture import architecture_fingerprint
 from limbeck.core.identity import fingerprint, state_fingerprint
 from limbeck.core.progress import Reporter
 from limbeck.core.runtime import Runtime, resolve
 from limbeck.data.loader import steps_for
 from limbeck.data.views import Views, op_named
+from limbeck.objectives import objective_fingerprint
 from limbeck.recipe import GUIDE, Recipe, dump
 from limbeck.runs.arms import Arm, comparison_arms, student_arm
 from limbeck.runs.build import NOBODY, Blueprint, student_blueprint, teacher_blueprint
@@ -61,7 +63,7 @@ class Plan:
                 "data": self.splits.fingerprint(),
                 "teacher": _weights(self.teacher, self.recipe.seed),
                 "student": _weights(self.student, self.recipe.seed),
-                "objective": None if self.given.objective is None else str(self.given.objective),
+                "objective": None if self.given.objective is None else objective_fingerprint(self.given.objective),
             }
         )
 
@@ -147,8 +149,11 @@ def _resolved(recipe: Recipe, largest: Blueprint) -> tuple[Recipe, Runtime]:
 
 
 def _weights(blueprint: Blueprint | None, seed: int) -> str | None:
-    """Fingerprint of weights that came from outside; those that a seed decides are in the recipe."""
-    return None if blueprint is None or blueprint.reseeds else state_fingerprint(blueprint.make(seed).state_dict())
+    """Fingerprint of a model as it begins: what came from outside is in no recipe."""
+    if blueprint is None or blueprint is NOBODY:
+        return None
+    module = blueprint.make(seed)
+    return fingerprint([architecture_fingerprint(module), state_fingerprint(module.state_dict())])
 
 
 def resolved_text(made: Plan) -> str:

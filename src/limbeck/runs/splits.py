@@ -1,12 +1,13 @@
 """Who may see which examples: the teacher's, the student's with and without labels, validation, test."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from limbeck.core.identity import fingerprint
+from limbeck.data.idx import brings
 from limbeck.data.open import checked, open_source, split_folder
 from limbeck.data.source import Source
 from limbeck.data.split import keep_labels, stratified
@@ -14,12 +15,13 @@ from limbeck.data.subset import Subset, concat, without_labels
 from limbeck.errors import DataError
 from limbeck.recipe.model import GIVEN, Recipe
 from limbeck.runs.given import Given
+from limbeck.runs.overlap import Overlap, overlap
 from limbeck.task import Task
 
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """The parts of the data. Validation and test share no example with the others.
+    """The parts of the data. Validation and test share no row with the others; `overlaps` are copies among the rows.
 
     Attributes:
         teacher: what a teacher of our own is trained on.
@@ -27,6 +29,7 @@ class Splits:
         labelled: the part of `transfer` with labels; all that the baseline has.
         validation: labelled; chooses everything that is chosen.
         test: labelled; read once, at the end.
+        overlaps: few examples of validation and test whose contents stand elsewhere, too.
     """
 
     teacher: Source
@@ -34,6 +37,7 @@ class Splits:
     labelled: Source
     validation: Source
     test: Source
+    overlaps: tuple[Overlap, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -64,6 +68,7 @@ def open_splits(recipe: Recipe, given: Given, task: Task) -> Splits:
     if where is None:
         raise DataError("data.train is 'given', but no data were given; pass data=... to distil()")
     whole = checked(_open(recipe, where, "train"), task)
+    _refuse_training_data(recipe, given, where)
     _enough(whole)
     rest, test = _test(recipe, given, where, whole, task)
     visible = keep_labels(rest.labels, recipe.data.keep_labels, recipe.seed) & (rest.labels >= 0)
@@ -80,7 +85,9 @@ def open_splits(recipe: Recipe, given: Given, task: Task) -> Splits:
     teacher_rows = kept if train is not None and train.labels == "kept" else known
     splits = Splits(Subset(rest, teacher_rows), transfer, Subset(rest, kept), validation, test)
     _same_inputs(splits)
-    return splits
+    more = unlabelled is not None  # it may be anything, so the parts that are split off are no longer safe either
+    refused = {"validation_refused": more or named is not None, "test_refused": more or rest is whole}
+    return replace(splits, overlaps=_overlaps(splits, **refused))
 
 
 def _open(recipe: Recipe, where: Any, split: str, classes: Any = None) -> Source:  # noqa: ANN401
@@ -93,6 +100,20 @@ def _named(key: str, name: str | None, given: Any) -> Any:  # noqa: ANN401
     if name == GIVEN and given is None:
         raise DataError(f"data.{key} is 'given', but none was given; pass {key}=... to distil()")
     return given if name in (None, GIVEN) else name
+
+
+def _refuse_training_data(recipe: Recipe, given: Given, where: Any) -> None:  # noqa: ANN401
+    """The training data under another key, however large they are, unless they hold a split of that name."""
+    for key in ("test", "validation", "unlabelled"):
+        named = _named(key, getattr(recipe.data, key), getattr(given, key))
+        if named is None or where == "digits" or _brings(where, key):
+            continue
+        if isinstance(named, str | Path) and isinstance(where, str | Path):
+            same = Path(named).expanduser().resolve() == Path(where).expanduser().resolve()
+        else:
+            same = named is where
+        if same:
+            raise DataError(f"data.{key} names the training data themselves; name other data, or leave it out")
 
 
 def _test(recipe: Recipe, given: Given, where: Any, whole: Source, task: Task) -> tuple[Source, Source]:  # noqa: ANN401
@@ -113,16 +134,19 @@ def _test(recipe: Recipe, given: Given, where: Any, whole: Source, task: Task) -
 
 def brings_test(where: Any) -> bool:  # noqa: ANN401
     """Whether data come with a test split of their own: digits, an IDX folder, a folder of split folders."""
-    if not isinstance(where, str | Path):
-        return False
-    folder = Path(where).expanduser()
-    idx = folder.is_dir() and any(entry.name.startswith("t10k") for entry in folder.iterdir())
-    return where == "digits" or idx or split_folder(folder, "test") is not None
+    return where == "digits" or _brings(where, "test")
 
 
 def brings_validation(where: Any) -> bool:  # noqa: ANN401
-    """Whether data come with a validation split of their own: a folder of split folders may."""
-    return isinstance(where, str | Path) and split_folder(Path(where).expanduser(), "validation") is not None
+    """Whether data come with a validation split of their own: an IDX folder and a folder of split folders may."""
+    return _brings(where, "validation")
+
+
+def _brings(where: Any, split: str) -> bool:  # noqa: ANN401
+    if not isinstance(where, str | Path):
+        return False
+    folder = Path(where).expanduser()
+    return brings(folder, split) or split_folder(folder, split) is not None
 
 
 def _validation(recipe: Recipe, named: Any, rest: Source, visible: Any, task: Task) -> tuple[Any, Source]:  # noqa: ANN401
@@ -156,3 +180,13 @@ def _same_inputs(splits: Splits) -> None:
                 f"{part.name} holds examples of {part.spec}, the training data of {expected}; set data.size and "
                 "data.channels, so that all are alike"
             )
+
+
+def _overlaps(splits: Splits, *, validation_refused: bool, test_refused: bool) -> tuple[Overlap, ...]:
+    """Copies that stand in two splits. Those that a random division makes are a property of the data, and only told."""
+    found = (
+        overlap(splits.validation, splits.transfer, names=("validation", "training"), refused=validation_refused),
+        overlap(splits.test, splits.transfer, names=("test", "training"), refused=test_refused),
+        overlap(splits.test, splits.validation, names=("test", "validation"), refused=test_refused),
+    )
+    return tuple(each for each in found if each is not None)

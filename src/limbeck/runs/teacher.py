@@ -136,6 +136,8 @@ def notes_on_teacher(plan: Plan, raised: Raised) -> list[str]:
         return []
     folds = plan.recipe.teacher.train.folds if plan.recipe.teacher.train is not None else None
     if folds is not None:
-        return [f"The labels are cross-fitted: {folds} more teachers each labelled the fold they were not trained on."]
-    found = warning(measure(raised.live, plan.splits.teacher, plan.splits.validation))
+        told = f"The labels are cross-fitted: {folds} more teachers each labelled the fold they were not trained on."
+        mixed = "" if plan.views.mixing is None else " (Views mix in partners that such a teacher may have seen.)"
+        return [told + mixed]
+    found = warning(measure(raised.live, plan.splits.teacher, plan.splits.validation, device=plan.runtime.device))
     return [] if found is None else [found]

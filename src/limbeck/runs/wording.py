@@ -5,6 +5,7 @@ from pathlib import Path
 
 from limbeck.record import Record, Tuning
 from limbeck.runs.arms import in_words
+from limbeck.runs.overlap import Overlap
 from limbeck.runs.plan import Plan
 from limbeck.task import Task
 
@@ -72,6 +73,16 @@ def teacher_in_words(plan: Plan, record: Record) -> str:
     return f"{name} with {model.params:,} parameters, {figure(plan.task, value)} on test"
 
 
+def told(copies: Overlap) -> str:
+    """What copies in two splits mean.
+
+    Example:
+        >>> told(Overlap("test", "training", 3, 1000))
+        'Test shares 3 of 1,000 examples with the training data, so quality on test may look better than it is.'
+    """
+    return f"{str(copies).capitalize()}, so quality on {copies.part} may look better than it is."
+
+
 def notes_on(plan: Plan, conditions: str | None) -> list[str]:
     """What the reader should know before believing the numbers."""
     notes = [] if conditions is None else [conditions]
@@ -84,6 +95,7 @@ def notes_on(plan: Plan, conditions: str | None) -> list[str]:
     most = len(plan.arms[0].candidates)
     if 1 < most < plan.recipe.tune.trials:
         notes.append(f"tune.trials asks for {plan.recipe.tune.trials} candidates; there are {most}, for every arm.")
+    notes.extend(told(each) for each in splits.overlaps)
     if plan.views.note:
         notes.append(plan.views.note)
     if (

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from limbeck.core.architecture import architecture_fingerprint
 from limbeck.core.batch import Batch
 from limbeck.core.identity import fingerprint, state_fingerprint
 from limbeck.core.signals import Signals
@@ -59,7 +60,7 @@ class LiveTeacher:
         return fingerprint(
             {
                 "weights": state_fingerprint(self.module.state_dict()),
-                "architecture": repr(self.module),
+                "architecture": architecture_fingerprint(self.module),
                 "preprocess": self.preprocess.spec.as_dict(),
                 "classes": list(self.classes),
                 "teacher_classes": None if self.teacher_classes is None else list(self.teacher_classes),

@@ -79,13 +79,15 @@ def check(
 
     from limbeck.recipe import from_mapping, load
     from limbeck.runs.given import Given
+    from limbeck.runs.lent import lent
     from limbeck.runs.plan import plan
 
     if isinstance(recipe, Path | str):
         loaded, folder = load(recipe, overrides), Path(recipe).absolute().parent
     else:
         loaded, folder = from_mapping(recipe, overrides=overrides), None
-    return _facts(plan(loaded, Given(trust_code=trust_code, folder=folder)))
+    with lent():
+        return _facts(plan(loaded, Given(trust_code=trust_code, folder=folder)))
 
 
 def _facts(plan: "Plan") -> Checked:
@@ -190,7 +192,7 @@ def _training_bytes(plan: "Plan") -> int:
 
 
 def _notes(plan: "Plan") -> list[str]:
-    notes = [plan.views.note] if plan.views.note else []
+    notes = [str(each) for each in plan.splits.overlaps] + ([plan.views.note] if plan.views.note else [])
     if not plan.student.reseeds:
         notes.append("the student starts from the same weights for every seed: seeds vary order and dropout only")
     if 0 < plan.recipe.verdict.seeds < 3:

@@ -69,7 +69,8 @@ def distil(
         test: likewise; left out, a share of the data is split off.
         validation: likewise; left out, a share of the labelled examples is split off.
         unlabelled: likewise: further examples without labels, for the teacher to label.
-        objective: what the student minimises; left out, soft targets whose temperature validation chooses.
+        objective: what the student minimises; left out, soft targets, or the labels alone: validation chooses the
+            temperature and whether the teacher is listened to.
         out: folder of the run; `runs/<name>` by default. A run that was interrupted goes on there.
         overrides: dotted recipe keys, such as `{"train.epochs": 5}`; they win over the recipe.
         trust_code: whether names of the form `module:function` in the recipe may be loaded.

@@ -51,6 +51,7 @@ def verify_guide(
     Raises:
         GuideError: there is no finished guide.
     """
+    from limbeck.core.runtime import applied
     from limbeck.guide.verify import verify
     from limbeck.runs.given import Given
     from limbeck.runs.labelling import home_of, recipe_of, taught
@@ -63,17 +64,17 @@ def verify_guide(
         reporter.say(f"files are checked, and the teacher is not asked again: {why}")
         return verify(guide, sample=sample, reporter=reporter)
     plan = planned(found, Given(trust_code=trust_code, folder=found.absolute().parent), None, pupil=False)
-    with TemporaryDirectory() as scratch:
+    with applied(plan.runtime), TemporaryDirectory() as scratch:
         teacher = taught(plan, home or Path(scratch), reporter)
-    return verify(
-        guide,
-        teacher=teacher,
-        source=plan.splits.transfer,
-        views=plan.views,
-        sample=sample,
-        device=plan.runtime.device,
-        reporter=reporter,
-    )
+        return verify(
+            guide,
+            teacher=teacher,
+            source=plan.splits.transfer,
+            views=plan.views,
+            sample=sample,
+            device=plan.runtime.device,
+            reporter=reporter,
+        )
 
 
 def _unaskable(recipe: Path | None, home: Path | None, *, own: bool) -> str | None:

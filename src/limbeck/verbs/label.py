@@ -30,6 +30,8 @@ def label(
     out: Path | str,
     teacher: "nn.Module | None" = None,
     data: Any = None,  # noqa: ANN401 - arrays, a data set, a path
+    test: Any = None,  # noqa: ANN401
+    validation: Any = None,  # noqa: ANN401
     unlabelled: Any = None,  # noqa: ANN401
     overrides: Mapping[str, Any] | None = None,
     engine: str = "local",
@@ -47,6 +49,8 @@ def label(
         out: folder of the guide; empty, absent, or this guide's own.
         teacher: a module that gives logits, instead of the recipe's.
         data: training examples, instead of the recipe's.
+        test: as `distil` will be given it, so that both hold back the same examples.
+        validation: likewise.
         unlabelled: further examples without labels.
         overrides: dotted recipe keys, such as `{"guide.signal": "top-k"}`.
         engine: "local", or "ray": actors on the machines of a Ray cluster write the shards (extra `cluster`). Under
@@ -72,7 +76,7 @@ def label(
 
     require_packages()
     given = Given(
-        teacher=teacher, data=data, unlabelled=unlabelled, trust_code=trust_code,
+        teacher=teacher, data=data, test=test, validation=validation, unlabelled=unlabelled, trust_code=trust_code,
         folder=Path(recipe).absolute().parent if isinstance(recipe, str | Path) else None,
     )  # fmt: skip
     with stoppable(), lent(*([] if teacher is None else [teacher])):
