@@ -22,7 +22,7 @@ def content_fingerprint(source: Source) -> str:
     digest.update(fingerprint([str(source.spec), list(source.classes), len(source)]).encode())
     for array in (source.ids.astype(np.int64), source.labels.astype(np.int32)):
         digest.update(np.ascontiguousarray(array).data)
-    for chunk in _chunks(source):
+    for chunk in chunks(source):
         digest.update(np.ascontiguousarray(chunk).data)
     return digest.hexdigest()
 
@@ -37,7 +37,8 @@ def derived_fingerprint(source: Source, *parts: NDArray[Any], classes: tuple[str
     return digest.hexdigest()
 
 
-def _chunks(source: Source) -> Iterator[NDArray[Any]]:
+def chunks(source: Source) -> Iterator[NDArray[Any]]:
+    """All examples in order, a few MiB at a time; read ahead where they have to be decoded."""
     row_bytes = max(1, int(np.prod(source.spec.shape)) * np.dtype(source.spec.dtype).itemsize)
     size = max(1, CHUNK_BYTES // row_bytes)
     starts = range(0, len(source), size)

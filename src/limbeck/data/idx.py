@@ -20,7 +20,7 @@ _PREFIXES = {
     "train": ("train",),
     "test": ("t10k", "test"),
     "validation": ("validation", "valid", "val"),
-    "unlabelled": ("unlabelled", "unlabeled", "train"),
+    "unlabelled": ("unlabelled", "unlabeled"),
 }
 _IMAGES = re.compile(r"^(?P<prefix>\w+)[-_.]images?([-_.]idx\d)?[-_.]?(ubyte|idx)?(\.idx)?(\.gz)?$")
 _FASHION = (
@@ -45,6 +45,11 @@ def _is_idx_name(path: Path) -> bool:
 def looks_like_idx(path: Path) -> bool:
     """Whether a file's name is one that IDX files have."""
     return _is_idx_name(path)
+
+
+def brings(folder: Path, split: str) -> bool:
+    """Whether a folder has IDX images of this split."""
+    return folder.is_dir() and not set(_PREFIXES[split]).isdisjoint(image_files(folder))
 
 
 def open_idx(path: Path, split: str, *, name: str, classes: Sequence[str] | None = None) -> ArraySource:
@@ -85,6 +90,14 @@ def _part(folder: Path, split: str) -> Path:
     for prefix in _PREFIXES[split]:
         if prefix in found:
             return found[prefix]
+    train = found.get("train")
+    if split == "unlabelled" and train is not None:
+        if _labels_beside(train) is None:
+            return train
+        raise DataError(  # validation and perhaps test are split off these
+            f"{folder}: no unlabelled images among its IDX files; looked for unlabelled-images-idx3-ubyte(.gz), and "
+            f"{train.name} has labels; where none of them is validated or tested on, name that file in data.unlabelled"
+        )
     raise DataError(
         f"{folder}: no {split} images among its IDX files ({', '.join(p.name for p in found.values())}); "
         f"looked for {_PREFIXES[split][0]}-images-idx3-ubyte(.gz)"

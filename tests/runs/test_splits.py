@@ -1,0 +1,135 @@
+"""Which splits data bring, and that none of them stands in another."""
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+
+from limbeck.data.memory import from_arrays
+from limbeck.data.open import open_source
+from limbeck.errors import DataError
+from limbeck.recipe import from_mapping
+from limbeck.runs import overlap as overlap_module
+from limbeck.runs.given import Given
+from limbeck.runs.overlap import Overlap, overlap
+from limbeck.runs.splits import brings_test, brings_validation, open_splits
+from limbeck.task import named
+
+RNG = np.random.default_rng(0)
+
+
+def rows(count, start=0):
+    """Distinct float rows, in two classes."""
+    x = np.stack([np.arange(start, start + count), np.zeros(count)], axis=1).astype(np.float32)
+    return x, np.arange(count) % 2
+
+
+def opened(data, **beside):
+    keys = {"train": "given", **dict.fromkeys(beside, "given")}
+    recipe = from_mapping({"data": keys, "teacher": {"train": {}}, "student": {"family": "mlp"}})
+    return open_splits(recipe, Given(data=data, **beside), named("multiclass"))
+
+
+def from_paths(**data):
+    recipe = from_mapping({"data": {k: str(v) for k, v in data.items()}, "teacher": {"train": {}}})
+    return open_splits(recipe, Given(), named("multiclass"))
+
+
+def idx_folder(folder, *prefixes):
+    for prefix in prefixes:
+        images = RNG.integers(0, 256, (40, 3, 4), dtype=np.uint8)
+        for kind, array in (("images-idx3", images), ("labels-idx1", (np.arange(40) % 2).astype(np.uint8))):
+            head = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+            (folder / f"{prefix}-{kind}-ubyte.gz").write_bytes(gzip.compress(head + array.tobytes()))
+    return folder
+
+
+@pytest.mark.parametrize("prefix", ["t10k", "test"])
+def test_an_idx_folder_brings_its_test_split(prefix, tmp_path):
+    idx_folder(tmp_path, "train", prefix)
+    assert brings_test(str(tmp_path))
+    assert not brings_validation(str(tmp_path))
+    splits = from_paths(train=tmp_path)
+    assert splits.test.fingerprint() == open_source(tmp_path, split="test").fingerprint()
+    assert len(splits.transfer) + len(splits.validation) == 40
+
+
+def test_an_idx_folder_brings_its_validation_split(tmp_path):
+    idx_folder(tmp_path, "train", "test", "validation")
+    splits = from_paths(train=tmp_path)
+    assert (len(splits.transfer), len(splits.validation), len(splits.test)) == (40, 40, 40)
+
+
+def test_labelled_training_images_are_not_taken_for_unlabelled_ones(tmp_path):
+    idx_folder(tmp_path, "train", "t10k")
+    with pytest.raises(DataError, match=r"data\.unlabelled names the training data themselves"):
+        from_paths(train=tmp_path, unlabelled=tmp_path)
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz has labels"):
+        open_source(tmp_path, split="unlabelled")
+
+
+# -- copies
+
+
+def test_what_is_shared_is_counted_by_contents():
+    x, y = rows(50)
+    one = from_arrays(x, y, name="one")
+    other = from_arrays(np.concatenate([x[:7][::-1], x[:3] + 1000]), np.arange(10) % 2, name="other")
+    assert overlap(other, one, names=("test", "training"), refused=False) == Overlap("test", "training", 7, 10)
+    assert overlap(from_arrays(x + 100, y, name="far"), one, names=("test", "training"), refused=True) is None
+
+
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_a_split_that_is_the_training_data_is_refused(part):
+    x, y = rows(100)
+    with pytest.raises(DataError, match=rf"{part} shares \d+ of 100 examples with the training data; name other"):
+        opened((x, y), **{part: (x[::-1].copy(), y[::-1].copy())})
+
+
+def test_one_file_for_two_splits_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(overlap_module, "MOST_ROWS", 10)  # also where contents are too many to be compared
+    x, y = rows(100)
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    (tmp_path / "b").mkdir()
+    for key in ("test", "validation", "unlabelled"):
+        with pytest.raises(DataError, match=f"data.{key} names the training data themselves"):
+            from_paths(**{"train": tmp_path / "a.npz", key: tmp_path / "b" / ".." / "a.npz"})
+    with pytest.raises(DataError, match=r"data\.test names the training data"):
+        opened(pair := (x, y), test=pair)
+
+
+def test_test_that_is_validation_too_is_refused():
+    with pytest.raises(DataError, match="test shares 40 of 40 examples with the validation data"):
+        opened(rows(100), test=rows(40, 500), validation=rows(40, 500))
+
+
+def test_unlabelled_data_that_hold_the_test_split_are_refused():
+    x, y = rows(100)
+    with pytest.raises(DataError, match="test shares 30 of 30 examples with the training data"):
+        opened((x, y), test=rows(30, 500), unlabelled=rows(60, 490)[0])
+    with pytest.raises(DataError, match="validation shares"):
+        opened((x, y), test=rows(30, 500), unlabelled=x.copy())
+
+
+def test_a_few_copies_are_told():
+    copies = opened(rows(100), test=rows(40, 99), validation=rows(20, 300)).overlaps
+    assert [str(each) for each in copies] == ["test shares 1 of 40 examples with the training data"]
+
+
+def test_data_of_few_values_may_be_divided_at_random():
+    x = np.tile(np.array([[0, 1], [1, 0]], np.float32), (100, 1))
+    copies = opened((x, np.arange(200) % 2)).overlaps
+    assert [(each.part, each.beside, each.shared == each.total) for each in copies] == [
+        ("validation", "training", True), ("test", "training", True), ("test", "validation", True),
+    ]  # fmt: skip
+
+
+def test_too_many_examples_are_not_read(monkeypatch):
+    monkeypatch.setattr(overlap_module, "MOST_ROWS", 10)
+    x, y = rows(100)
+    assert opened((x, y), test=(x.copy(), y)).overlaps == ()
+
+
+def test_digits_have_none():
+    assert from_paths(train="digits").overlaps == ()
