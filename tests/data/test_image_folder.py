@@ -106,6 +106,18 @@ def test_other_pictures_have_three(tmp_path, mode):
     assert np.array_equal(source.read(np.array([0]))[0], np.asarray(image.convert("RGB")).transpose(2, 0, 1))
 
 
+@pytest.mark.parametrize("size", [None, (4, 4)])
+def test_grey_and_coloured_pictures_are_not_mixed_unasked(tmp_path, size):
+    picture(0, "L").save(tmp_path / "a.png")
+    picture(1, "L").save(tmp_path / "b.png")
+    picture(2).save(tmp_path / "c.png")
+    with pytest.raises(DataError, match=r"a\.png is grey, c\.png in colour; give data\.channels: 3"):
+        open_source(tmp_path, split="unlabelled", size=size)
+    source = open_source(tmp_path, split="unlabelled", size=size, channels=3)
+    assert source.spec.shape == (3, *(size or (5, 6)))
+    assert len(source.read(np.arange(3))) == 3
+
+
 def test_transparent_palettes_are_read_without_a_warning(tmp_path):
     image = picture(0).quantize(8)
     image.save(tmp_path / "a.png", transparency=bytes([0, 100, 255]))

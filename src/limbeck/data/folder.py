@@ -113,10 +113,11 @@ def open_folder(
         labelled: false takes all images as unlabelled, wherever they lie.
         classes: class names in the order wanted; by default the subfolders' in sorted order.
         size: (height, width) to resize to.
-        channels: 1 (grey) or 3 (RGB); by default what the first image has.
+        channels: 1 (grey) or 3 (RGB); by default what all images have.
 
     Raises:
-        DataError: no images, loose images beside class folders, images of several sizes, or unreadable ones.
+        DataError: no images, loose images beside class folders, images of several sizes, grey and coloured ones where
+            `channels` is not given, or unreadable ones.
     """
     folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and _is_visible(entry.name))
     found = sorted(_images_below(root))
@@ -161,18 +162,24 @@ def _some_of(root: Path, most: int = 4) -> str:
 def _shape(
     root: Path, found: Sequence[str], size: tuple[int, int] | None, channels: int | None
 ) -> tuple[int, int, int]:
-    """Channels, height and width of all images; without `size` every header is read to make sure."""
-    first = root / found[0]
-    with opened(first) as image:
-        depth = channels_of(image, str(first)) if channels is None else channels
-        height, width = upright_size(image) if size is None else size
-    if size is None:
-        for path in found[1:]:
-            with opened(root / path) as image:
-                other = upright_size(image)
-            if other != (height, width):
-                raise DataError(
-                    f"{root}: images of several sizes: {found[0]} is {height} x {width}, "
-                    f"{path} is {other[0]} x {other[1]}; give data.size: [height, width] to resize them all"
-                )
-    return depth, height, width
+    """Channels, height and width of all images; every header is read to make sure, unless both are given."""
+    depths: dict[int, str] = {} if channels is None else {channels: found[0]}
+    first: tuple[int, int] | None = size
+    for path in found if size is None or channels is None else ():
+        with opened(root / path) as image:
+            if channels is None:
+                depths.setdefault(channels_of(image, str(root / path)), path)
+            other = upright_size(image) if size is None else size
+        first = first or other
+        if other != first:
+            raise DataError(
+                f"{root}: images of several sizes: {found[0]} is {first[0]} x {first[1]}, "
+                f"{path} is {other[0]} x {other[1]}; give data.size: [height, width] to resize them all"
+            )
+        if len(depths) > 1:
+            raise DataError(
+                f"{root}: grey and coloured images: {depths[1]} is grey, {depths[3]} in colour; give data.channels: 3 "
+                "to read them all in colour (1: all in grey)"
+            )
+    assert first is not None, "there is at least one image"
+    return next(iter(depths)), first[0], first[1]

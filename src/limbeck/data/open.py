@@ -59,7 +59,7 @@ def open_source(
         classes: class names in the order of the labels. Data that carry names are mapped onto these by name; pass
             training's when opening test and validation data.
         size: (height, width) that images of a folder are resized to.
-        channels: 1 or 3, for images of a folder; by default what the first one has.
+        channels: 1 or 3, for images of a folder; by default what all of them have.
 
     Raises:
         DataError: nothing there, or not what it should be; the message names the mend.
