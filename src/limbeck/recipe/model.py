@@ -64,9 +64,9 @@ class Data(_Section):
     train: Place
     """digits, an IDX folder, an .npz file, an image folder, or `given`."""
     test: Place | None = None
-    """null: digits and IDX folders bring their own; else test_fraction is split off."""
+    """null: digits, IDX folders and folders of split folders bring their own; else test_fraction is split off."""
     validation: Place | None = None
-    """null: split off the labelled training examples."""
+    """null: IDX folders and folders of split folders may bring their own; else split off the labelled examples."""
     unlabelled: Place | None = None
     """More examples for the transfer set; their labels, if any, are not looked at."""
     classes: Names | None = None
@@ -105,8 +105,8 @@ class TeacherTraining(_Open):
 class TeacherPreprocess(_Section):
     """How a teacher wants its input: `(resize(x) * scale - mean) / std`."""
 
-    scale: Positive = 1 / 255
-    """1/255 for uint8 images."""
+    scale: Positive | None = None
+    """null: 1/255 for uint8 images, 1 for floats."""
     mean: Numbers = ()
     """Per channel, in the scaled range."""
     std: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
@@ -129,7 +129,7 @@ class Teacher(_Section):
     classes: Names | None = None
     """The teacher's class names in its own order; they are mapped by name onto the data's."""
     preprocess: TeacherPreprocess | None = None
-    """null: like the student's."""
+    """null: normalised by the training data, but floats reach a module of the user's as they are."""
     min_quality: float | None = None
     """The task's metric on validation; a teacher below it stops the run."""
 
@@ -255,7 +255,7 @@ class RuntimePlan(_Section):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     threads: Count | None = None
-    """Threads on the CPU; null: as many as torch would take."""
+    """Threads on the CPU; null: 1 where the largest model has under 5M parameters, else as many as torch would take."""
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
     """Number format of the heavy layers."""
 
