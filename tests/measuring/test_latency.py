@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from limbeck.errors import InputError
-from limbeck.measuring.latency import latency, torch_latency
+from limbeck.measuring.latency import latency, torch_latency, wait_for
 
 ONE = {"runtime": "test", "threads": 1, "batch": 1}
 
@@ -103,3 +103,13 @@ def test_torch_threads_come_back_after_an_exception():
         torch_latency(net, torch.zeros(1, 3), threads=threads + 1)
     assert torch.get_num_threads() == threads
     assert net.training
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_a_gpu_is_waited_for(kind, monkeypatch):
+    waited = []
+    monkeypatch.setattr("torch.cuda.synchronize", lambda *_: waited.append("cuda"))
+    monkeypatch.setattr("torch.mps.synchronize", lambda: waited.append("mps"))
+    wait_for(torch.device("cpu"))
+    wait_for(torch.device(kind))
+    assert waited == [kind]

@@ -12,7 +12,7 @@ from limbeck.errors import InputError
 from limbeck.record import Latency
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor, device, nn
 
 _BLOCK = 10
 """Calls whose medians are compared to see whether warm-up is over."""
@@ -104,8 +104,7 @@ def torch_latency(
 
     def call() -> None:
         module(rows)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        wait_for(device)
 
     try:
         torch.set_num_threads(threads)
@@ -121,6 +120,16 @@ def torch_latency(
             )
     finally:
         torch.set_num_threads(before)
+
+
+def wait_for(where: "device") -> None:
+    """Returns when the device has done what it was given: a GPU's calls return before their work is done."""
+    import torch
+
+    if where.type == "cuda":
+        torch.cuda.synchronize(where)
+    elif where.type == "mps":
+        torch.mps.synchronize()
 
 
 def _timed(call: Callable[[], object], repeats: int, min_seconds: float) -> list[int]:
