@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -283,6 +284,15 @@ def test_a_lock_file_that_was_removed_meanwhile_does_not_count(tmp_path):
         with writing(tmp_path, 0, 1):
             assert path.exists()
     assert not path.exists()
+
+
+def test_a_system_without_locks_is_told(tmp_path, monkeypatch):
+    from limbeck.guide.lock import writing
+
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows: importing it fails
+    with pytest.raises(InputError, match="guides are written on Linux and macOS"), writing(tmp_path, 0, 1):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_does_not_spoil_the_lock(tmp_path):
