@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import limbeck as lk
@@ -11,6 +12,7 @@ from limbeck import recipe as recipes
 from limbeck.errors import DataError, InputError, TrustError
 from limbeck.objectives import METHODS
 from limbeck.recipe.text import parse
+from limbeck.training.randomness import states
 from limbeck.verbs.init import Look, look, recipe_text
 
 SMALL = {
@@ -112,6 +114,32 @@ def test_check_counts_what_a_run_would_use():
     assert len({(arm.candidates, arm.runs, arm.steps) for arm in found.arms}) == 1, "the same budget for every arm"
     assert found.training_memory_mb > 0
     json.loads(found.model_dump_json())
+
+
+def test_check_leaves_random_generators_alone():
+    before = states()
+    lk.check(recipe=SMALL)
+    after = states()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_check_tells_of_copies(tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    np.savez(tmp_path / "a.npz", x=x[:40], y=np.arange(40) % 2)
+    np.savez(tmp_path / "b.npz", x=np.concatenate([x[40:], x[:40]])[:60:3], y=np.arange(20) % 2)
+    np.savez(tmp_path / "c.npz", x=np.concatenate([x[40:], x[:1]]), y=np.arange(21) % 2)
+    data = {"train": str(tmp_path / "a.npz"), "validation": str(tmp_path / "c.npz")}
+    changes = {"data": data, "student": {"family": "mlp"}, "teacher": {"train": {"family": "wide-mlp"}}}
+    found = lk.check(recipe={**SMALL, **changes})
+    assert "validation shares 1 of 21 examples with the training data" in found.notes
+    with pytest.raises(DataError, match="test shares 13 of 20"):
+        lk.check(
+            recipe={
+                **SMALL,
+                **changes,
+                "data": {"train": data["train"], "test": str(tmp_path / "b.npz"), "validation": data["validation"]},
+            }
+        )
 
 
 def test_check_follows_the_recipe():
