@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from limbeck.core.progress import Silent
 from limbeck.errors import GuideError, InputError, Interrupted, MissingDependencyError, RunError, StorageError
@@ -18,6 +20,16 @@ from limbeck.guide import cluster, cluster_writer
 from limbeck.guide.cluster import write_on_ray
 from limbeck.guide.cluster_session import connected
 from limbeck.guide.plan import facts_of
+
+RECIPE = {
+    "data": {"train": "digits", "views": {"count": 3, "ops": [{"op": "shift", "pixels": 1}]}},
+    "teacher": {"train": {"family": "wide-mlp", "width": 16, "depth": 1, "epochs": 1}},
+    "student": {"family": "mlp", "width": 8, "depth": 1},
+    "train": {"epochs": 3, "batch_size": 128},
+    "tune": {"trials": 0},
+    "verdict": {"seeds": 0},
+    "runtime": {"threads": 1},
+}
 
 
 class Told:
@@ -391,6 +403,32 @@ def test_ray_goes_on_after_all_that_goes_wrong(world, tmp_path, contents, ray_al
         assert ray.is_initialized()
     assert contents(folder) == contents(tmp_path / "one")
     assert there.items() <= contents(folder / "shards").items(), "nothing good is lost"
+
+
+@pytest.mark.nightly
+def test_the_command_line_with_ray(tmp_path, contents, ray_alone):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(RECIPE))
+
+    def label(folder, *engine):
+        command = [sys.executable, "-m", "limbeck", "label", str(recipe), "--out", str(tmp_path / folder), *engine]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    alone = label("one")
+    said = alone.communicate(timeout=120)[0]
+    assert alone.returncode == 0, said
+    stopped = label("ray", "--engine", "ray", "--workers", "1")
+    while "guide: " not in stopped.stdout.readline():
+        assert stopped.poll() is None
+    stopped.send_signal(signal.SIGINT)
+    said = stopped.communicate(timeout=120)[0]
+    assert stopped.returncode == 130, said
+    assert "same command" in said
+    again = label("ray", "--engine", "ray", "--workers", "2")
+    said = again.communicate(timeout=180)[0]
+    assert again.returncode == 0, said
+    one, ray = ({n: b for n, b in contents(tmp_path / name).items() if "done.json" not in n} for name in ("one", "ray"))
+    assert ray == one
 
 
 @contextmanager
