@@ -12,7 +12,7 @@ from limbeck.errors import DataError
 from limbeck.recipe import from_mapping
 from limbeck.runs import overlap as overlap_module
 from limbeck.runs.given import Given
-from limbeck.runs.overlap import Overlap, overlap
+from limbeck.runs.overlap import Overlap, hashes, overlap
 from limbeck.runs.splits import brings_test, brings_validation, open_splits
 from limbeck.task import named
 
@@ -76,14 +76,21 @@ def test_what_is_shared_is_counted_by_contents():
     x, y = rows(50)
     one = from_arrays(x, y, name="one")
     other = from_arrays(np.concatenate([x[:7][::-1], x[:3] + 1000]), np.arange(10) % 2, name="other")
-    assert overlap(other, one, names=("test", "training"), refused=False) == Overlap("test", "training", 7, 10)
-    assert overlap(from_arrays(x + 100, y, name="far"), one, names=("test", "training"), refused=True) is None
+    assert overlap(hashes(other), hashes(one), names=("test", "training"), refused=False) == Overlap(
+        "test", "training", 7, 10
+    )
+    assert (
+        overlap(hashes(from_arrays(x + 100, y, name="far")), hashes(one), names=("test", "training"), refused=True)
+        is None
+    )
 
 
 @pytest.mark.parametrize("part", ["test", "validation"])
 def test_a_split_that_is_the_training_data_is_refused(part):
     x, y = rows(100)
-    with pytest.raises(DataError, match=rf"{part} shares \d+ of 100 examples with the training data; name other"):
+    with pytest.raises(
+        DataError, match=rf"{part} shares \d+ of 100 examples with the training data; name data in data.{part}"
+    ):
         opened((x, y), **{part: (x[::-1].copy(), y[::-1].copy())})
 
 
@@ -123,6 +130,16 @@ def test_data_of_few_values_may_be_divided_at_random():
     assert [(each.part, each.beside, each.shared == each.total) for each in copies] == [
         ("validation", "training", True), ("test", "training", True), ("test", "validation", True),
     ]  # fmt: skip
+
+
+def test_an_array_alone_is_refused_for_its_missing_labels():
+    with pytest.raises(DataError, match="no example has a label"):
+        opened(rows(20)[0], test=rows(10, 100))
+
+
+def test_a_test_source_is_not_read_before_the_end():
+    x, y = rows(100)
+    assert opened((x, y), test=from_arrays(x, y, name="guarded")).overlaps == ()
 
 
 def test_too_many_examples_are_not_read(monkeypatch):

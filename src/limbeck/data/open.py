@@ -117,7 +117,7 @@ def _opened(where: Any, wish: _Wish) -> Source:  # noqa: ANN401
     source: Source
     if isinstance(where, str):
         source = open_digits(wish.split, name=wish.called(where), classes=wish.classes)
-    elif all(hasattr(where, member) for member in _SOURCE_MEMBERS):
+    elif is_source(where):
         source = _given_source(where, wish.classes)
     elif (arrays := _arrays(where)) is not None:
         source = from_arrays(*arrays, name=wish.called("arrays"), classes=wish.classes)
@@ -195,6 +195,11 @@ def _arrays(where: Any) -> tuple[Any, Any] | None:  # noqa: ANN401
         return None
     labels = parts[1] if len(parts) == _PAIR else None
     return as_numpy(parts[0]), None if labels is None else as_numpy(labels)
+
+
+def is_source(where: Any) -> bool:  # noqa: ANN401
+    """Whether it is a `Source` already."""
+    return all(hasattr(where, member) for member in _SOURCE_MEMBERS)
 
 
 def _given_source(source: Source, classes: Sequence[str] | None) -> Source:

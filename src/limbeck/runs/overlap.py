@@ -40,11 +40,30 @@ class Overlap:
         return f"{self.part} shares {self.shared:,} of {self.total:,} examples with the {self.beside} data"
 
 
-def overlap(part: Source, beside: Source, *, names: tuple[str, str], refused: bool) -> Overlap | None:
+Hashes = UInt64[np.ndarray, " _"]
+
+
+def hashes(source: Source) -> Hashes | None:
+    """64-bit BLAKE2b of each example's raw bytes; `None` where reading all of them would take too long.
+
+    Memory is 8 bytes an example and a few MiB.
+    """
+    if len(source) > (MOST_DECODED if decodes(source) else MOST_ROWS):
+        return None
+    found = np.empty(len(source), dtype=np.uint64)
+    start = 0
+    for chunk in chunks(source):
+        for row in np.ascontiguousarray(chunk):
+            digest = hashlib.blake2b(row.tobytes(), digest_size=_HASH_BYTES).digest()
+            found[start] = int.from_bytes(digest, "little")
+            start += 1
+    return found
+
+
+def overlap(part: Hashes | None, beside: Hashes | None, *, names: tuple[str, str], refused: bool) -> Overlap | None:
     """What two splits share.
 
-    Two examples are the same where their raw bytes are (by 64-bit BLAKE2b: among 200,000 and 10,000 others a chance
-    hit has probability 1e-10). Memory is 8 bytes an example and a few MiB.
+    Two examples are the same where their hashes are; by chance they are once in 1e10 for 10,000 among 200,000.
 
     Args:
         part: what is chosen or tested on.
@@ -53,30 +72,19 @@ def overlap(part: Source, beside: Source, *, names: tuple[str, str], refused: bo
         refused: whether it is an error that more than half of `part` is there.
 
     Returns:
-        `None` where they share nothing, or where looking would take too long.
+        `None` where they share nothing, or one of them was not read.
 
     Raises:
         DataError: more than half of `part` is there, and that is refused.
     """
-    if any(len(source) > (MOST_DECODED if decodes(source) else MOST_ROWS) for source in (part, beside)):
+    if part is None or beside is None:
         return None
-    shared = int(np.isin(_hashes(part), _hashes(beside)).sum())
+    shared = int(np.isin(part, beside).sum())
     if not shared:
         return None
     found = Overlap(*names, shared, len(part))
     if refused and shared > _ALIKE * len(part):
         raise DataError(
-            f"{found}; name other data in data.{names[0]}, or leave it out, so that a share of data.train is split off"
+            f"{found}; name data in data.{names[0]} and data.unlabelled that stand nowhere else, or leave both out"
         )
-    return found
-
-
-def _hashes(source: Source) -> UInt64[np.ndarray, " n"]:
-    found = np.empty(len(source), dtype=np.uint64)
-    start = 0
-    for chunk in chunks(source):
-        for row in np.ascontiguousarray(chunk):
-            digest = hashlib.blake2b(row.tobytes(), digest_size=_HASH_BYTES).digest()
-            found[start] = int.from_bytes(digest, "little")
-            start += 1
     return found

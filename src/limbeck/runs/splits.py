@@ -8,14 +8,14 @@ import numpy as np
 
 from limbeck.core.identity import fingerprint
 from limbeck.data.idx import brings
-from limbeck.data.open import checked, open_source, split_folder
+from limbeck.data.open import checked, is_source, open_source, split_folder
 from limbeck.data.source import Source
 from limbeck.data.split import keep_labels, stratified
 from limbeck.data.subset import Subset, concat, without_labels
 from limbeck.errors import DataError
 from limbeck.recipe.model import GIVEN, Recipe
 from limbeck.runs.given import Given
-from limbeck.runs.overlap import Overlap, overlap
+from limbeck.runs.overlap import Overlap, hashes, overlap
 from limbeck.task import Task
 
 
@@ -87,7 +87,7 @@ def open_splits(recipe: Recipe, given: Given, task: Task) -> Splits:
     _same_inputs(splits)
     more = unlabelled is not None  # it may be anything, so the parts that are split off are no longer safe either
     refused = {"validation_refused": more or named is not None, "test_refused": more or rest is whole}
-    return replace(splits, overlaps=_overlaps(splits, **refused))
+    return replace(splits, overlaps=_overlaps(splits, early=not is_source(given.test), **refused))
 
 
 def _open(recipe: Recipe, where: Any, split: str, classes: Any = None) -> Source:  # noqa: ANN401
@@ -106,7 +106,7 @@ def _refuse_training_data(recipe: Recipe, given: Given, where: Any) -> None:  # 
     """The training data under another key, however large they are, unless they hold a split of that name."""
     for key in ("test", "validation", "unlabelled"):
         named = _named(key, getattr(recipe.data, key), getattr(given, key))
-        if named is None or where == "digits" or _brings(where, key):
+        if named is None or _is_digits(where) or _brings(where, key):
             continue
         if isinstance(named, str | Path) and isinstance(where, str | Path):
             same = Path(named).expanduser().resolve() == Path(where).expanduser().resolve()
@@ -134,12 +134,16 @@ def _test(recipe: Recipe, given: Given, where: Any, whole: Source, task: Task) -
 
 def brings_test(where: Any) -> bool:  # noqa: ANN401
     """Whether data come with a test split of their own: digits, an IDX folder, a folder of split folders."""
-    return where == "digits" or _brings(where, "test")
+    return _is_digits(where) or _brings(where, "test")
 
 
 def brings_validation(where: Any) -> bool:  # noqa: ANN401
     """Whether data come with a validation split of their own: an IDX folder and a folder of split folders may."""
     return _brings(where, "validation")
+
+
+def _is_digits(where: Any) -> bool:  # noqa: ANN401
+    return isinstance(where, str) and where == "digits"  # arrays compare element by element
 
 
 def _brings(where: Any, split: str) -> bool:  # noqa: ANN401
@@ -182,11 +186,16 @@ def _same_inputs(splits: Splits) -> None:
             )
 
 
-def _overlaps(splits: Splits, *, validation_refused: bool, test_refused: bool) -> tuple[Overlap, ...]:
-    """Copies that stand in two splits. Those that a random division makes are a property of the data, and only told."""
+def _overlaps(splits: Splits, *, early: bool, validation_refused: bool, test_refused: bool) -> tuple[Overlap, ...]:
+    """Copies that stand in two splits. Those that a random division makes are a property of the data, and only told.
+
+    A test set handed over as a `Source` may be guarded: it is not read before the end (`early` is false).
+    """
+    training, validation = hashes(splits.transfer), hashes(splits.validation)
+    test = hashes(splits.test) if early else None
     found = (
-        overlap(splits.validation, splits.transfer, names=("validation", "training"), refused=validation_refused),
-        overlap(splits.test, splits.transfer, names=("test", "training"), refused=test_refused),
-        overlap(splits.test, splits.validation, names=("test", "validation"), refused=test_refused),
+        overlap(validation, training, names=("validation", "training"), refused=validation_refused),
+        overlap(test, training, names=("test", "training"), refused=test_refused),
+        overlap(test, validation, names=("test", "validation"), refused=test_refused),
     )
     return tuple(each for each in found if each is not None)
