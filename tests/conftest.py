@@ -2,7 +2,9 @@
 
 import inspect
 import shutil
+import signal
 import sys
+import threading
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder, SourceFileLoader
 from pathlib import Path
@@ -76,6 +78,12 @@ sys.meta_path.insert(0, ShapesChecked())
 
 def pytest_addoption(parser):
     parser.addoption("--nightly", action="store_true", help="run the longer proofs, and nothing else")
+
+
+def pytest_configure():
+    """A shell's background job inherits an ignored SIGINT; tests of Ctrl-C, and what they start, need the usual one."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config, items):

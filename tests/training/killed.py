@@ -16,7 +16,6 @@ from safetensors.torch import save_file
 
 from limbeck.core.runtime import applied
 from limbeck.objectives import HardLabels
-from limbeck.training.checkpoint import peek
 from limbeck.training.engine import Engine
 from limbeck.training.optimiser import build_optimiser
 from limbeck.training.settings import TrainSettings
@@ -66,7 +65,13 @@ def await_moment(chance: random.Random, path: Path, pid: int) -> None:
 
 
 def step_of(path: Path) -> int:
-    return peek(path).step if path.exists() else 0
+    # through one open file: the process that is watched may put another in its place at any moment
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    except FileNotFoundError:
+        return 0
+    return json.loads(header["__metadata__"]["limbeck"])["progress"]["step"]
 
 
 def warm_up() -> None:
