@@ -36,6 +36,14 @@ MOMENTS = {
 """Stage -> what is said when it begins."""
 
 
+@pytest.fixture(autouse=True)
+def foreground():
+    """Ctrl-C reaches the commands, also where a script started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
     path = tmp_path_factory.mktemp("resume") / "resumed.yaml"

@@ -3,10 +3,13 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
+from limbeck.core.interrupt import interruptible
 from limbeck.errors import Interrupted, StorageError
 from limbeck.runs.clock import Clock
 from limbeck.runs.stop import stoppable
@@ -19,6 +22,14 @@ def sending(number):
         pytest.fail("went on")
 
 
+@pytest.fixture(autouse=True)
+def foreground():
+    """Ctrl-C reaches the tests, also where a script started them in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_both_signals_end_a_run_with_the_exit_code_of_an_interruption(number):
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
@@ -26,6 +37,40 @@ def test_both_signals_end_a_run_with_the_exit_code_of_an_interruption(number):
         sending(number)
     assert stopped.value.exit_code == 130
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+STOPPED_IN_SOURCE_TEXT = """
+import os, signal, sys
+from limbeck.core.interrupt import interruptible
+from limbeck.errors import Interrupted
+from limbeck.runs.stop import stoppable
+
+try:
+    with stoppable():
+        exec("import os, signal; os.kill(os.getpid(), signal.NUMBER); signal.sigtimedwait([], 5)")
+except Interrupted as stopped:
+    sys.exit(stopped.exit_code)
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+def test_the_exit_code_is_ours_wherever_the_signal_strikes(number, tmp_path):
+    """A plain KeyboardInterrupt that passes through `exec` makes Python end as if it had been killed."""
+    (tmp_path / "stopped_here.py").write_text(STOPPED_IN_SOURCE_TEXT.replace("NUMBER", number))
+    done = subprocess.run([sys.executable, "-m", "stopped_here"], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 130
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    """`nohup`, and `&` in scripts, mean that Ctrl-C is meant for somebody else."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stoppable(), interruptible() as flag:
+            os.kill(os.getpid(), signal.SIGINT)
+        assert not flag.raised
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_other_errors_pass_and_the_handler_goes_back():

@@ -2,9 +2,17 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+
+class Stopped(KeyboardInterrupt):
+    """Raised by our handlers in place of its parent.
+
+    Where Python runs source text (making a dataclass, say), a plain `KeyboardInterrupt` that passes through marks the
+    whole process, which then ends as if killed by the signal, whatever exit code it asks for.
+    """
 
 
 class Flag:
@@ -18,7 +26,7 @@ class Flag:
         """Signal handler: raises the flag; the second time it interrupts at once."""
         del frame
         if self.raised:
-            raise KeyboardInterrupt
+            raise Stopped
         self.raised, self.number = True, signal.Signals(number)
 
 
@@ -32,11 +40,19 @@ def interruptible() -> Iterator[Flag]:
     if threading.current_thread() is not threading.main_thread():
         yield flag
         return
-    before = {number: signal.signal(number, flag.handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled(flag.handle):
         yield flag
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: set by other than Python
     if flag.raised:
         signal.raise_signal(flag.number)
+
+
+@contextmanager
+def handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Gives both signals this handler for the time of the block; one that is ignored (by `nohup`, `&`) stays so."""
+    asked = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in asked}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, signal.SIG_DFL if old is None else old)  # None: set by other than Python

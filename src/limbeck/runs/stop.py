@@ -1,11 +1,11 @@
 """Stopping a run: SIGTERM and Ctrl-C, wherever it is, end it as `Interrupted`, with everything finished kept."""
 
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from limbeck.core.interrupt import Stopped, handled
 from limbeck.errors import Interrupted
 
 
@@ -24,15 +24,13 @@ def stoppable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _stop)
     try:
-        yield
+        with handled(_stop):
+            yield
     except KeyboardInterrupt as error:
         raise Interrupted("stopped; what is finished is kept, and the same command goes on") from error
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
     del number, frame
-    raise KeyboardInterrupt
+    raise Stopped
