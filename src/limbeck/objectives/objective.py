@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from limbeck.objectives.weighted import WeightedSum
 
 
+Shapes = Mapping[str, tuple[int, ...]]
+"""Path of a tap -> shape of its activation, without the batch axis."""
+
+
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What an objective must be handed.
@@ -45,9 +49,17 @@ class Objective(nn.Module, ABC):
     def needs(self) -> Needs:
         """Names the taps and signals it reads."""
 
-    def build(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Makes bridges and memories once the shapes of all tapped activations are known; most need nothing."""
-        del shapes
+    def build(self, student: Shapes, teacher: Shapes) -> None:
+        """Makes bridges and memories once the shapes of all tapped activations are known; most need nothing.
+
+        It is called once, before the optimiser sees the parameters; modules made here are trained with the student,
+        saved in checkpoints, and dropped afterwards.
+
+        Args:
+            student: path of a tap -> shape of its activation, without the batch axis.
+            teacher: likewise.
+        """
+        del student, teacher
 
     @overload
     def forward(self, student: Tensor, teacher: Tensor, batch: None = None) -> Tensor: ...

@@ -11,7 +11,7 @@ from limbeck.core.batch import Batch
 from limbeck.core.identity import fingerprint, state_fingerprint
 from limbeck.core.signals import Signals
 from limbeck.errors import RecipeError
-from limbeck.objectives.objective import Needs, Objective
+from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.schedule import First, Schedule, as_schedule
 
 
@@ -73,6 +73,11 @@ class WeightedSum(nn.Module):
         """Whether a part that listens to the teacher has a weight above 0 at this point of training."""
         pairs = zip(self.schedules, self._objectives(), strict=True)
         return any(schedule.at(progress) > 0 and part.needs().teacher for schedule, part in pairs)
+
+    def build(self, student: Shapes, teacher: Shapes) -> None:
+        """Every part makes its bridges and memories; see `Objective.build`."""
+        for part in self._objectives():
+            part.build(student, teacher)
 
     def forward(
         self, student: Signals, teacher: Signals | None, batch: Batch, progress: float = 0.0
