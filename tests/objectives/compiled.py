@@ -4,7 +4,8 @@ import sys
 
 import torch
 
-from .harness import CASES, Case, gradients, value
+from .case import Case
+from .harness import CASES, gradients, value
 
 
 def one_of_each(cases):

@@ -1,11 +1,11 @@
 """One harness for every objective: a table of cases, and the laws that each case says it keeps.
 
-A new objective is tested by a line in `CASES`: how to make it, a world it can read, its formula written a second time,
-and what it promises beyond what all promise.
+A new objective is tested by a line in a table of cases: how to make it, a world it can read, its formula written a
+second time, and what it promises beyond what all promise.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,137 +14,13 @@ from torch import Tensor
 from limbeck import objectives
 from limbeck.core.signals import Signals
 from limbeck.errors import ModelError
-from limbeck.objectives import HardLabels, Objective, SoftTargets, TeacherLabels
+from limbeck.objectives import Objective
 
-from . import references
-from .worlds import World, half_labelled_world, logits_world, mapped, mixed_world, sampled_world, top_world
+from . import cases_labels
+from .case import Case
+from .worlds import World, mapped
 
-
-@dataclass(frozen=True)
-class Case:
-    """One way to use an objective.
-
-    Attributes:
-        name: for people, unique.
-        method: the recipe name.
-        make: the objective.
-        reference: the formula, independently.
-        world: what it reads, float64.
-        divergence: whether it is 0 exactly where the student says what the teacher says (both as logits).
-        negative: whether it may be below 0.
-        plain: the two tensors of the plain call, where there is one.
-        counts: weight of each row in the mean.
-    """
-
-    name: str
-    method: str
-    make: Callable[[], Objective]
-    reference: Callable[[World], float]
-    world: Callable[[torch.Generator], World] = logits_world
-    divergence: bool = False
-    negative: bool = False
-    plain: Callable[[World], tuple[Tensor, Tensor]] | None = None
-    counts: Callable[[World], Tensor] = lambda world: world.weight
-
-    def fresh(self, seed: int = 0) -> World:
-        return self.world(torch.Generator().manual_seed(seed))
-
-
-def both_logits(world):
-    return world.student.logits, world.teacher.logits
-
-
-def logits_and_labels(world):
-    return world.student.logits, world.batch.target
-
-
-def labelled_weight(world):
-    mix = world.batch.mix
-    return world.weight * world.batch.target_mask * (1 if mix is None else mix.target_mask)
-
-
-CASES = (
-    *(
-        Case(
-            f"soft-targets at {t:g}",
-            "soft-targets",
-            lambda t=t: SoftTargets(temperature=t),
-            references.soft_targets(t),
-            divergence=True,
-            plain=both_logits,
-        )
-        for t in (0.5, 1.0, 2.0, 20.0)
-    ),
-    Case(
-        "soft-targets on some classes",
-        "soft-targets",
-        lambda: SoftTargets(temperature=2.0, classes=[3, 0, 1]),
-        references.soft_targets(2.0, [3, 0, 1]),
-        divergence=True,
-        plain=both_logits,
-    ),
-    Case(
-        "soft-targets from the top 2",
-        "soft-targets",
-        lambda: SoftTargets(temperature=2.0),
-        references.soft_targets_top(2.0),
-        world=top_world(2, 2.0),
-    ),
-    Case(
-        "soft-targets from the top of all",
-        "soft-targets",
-        lambda: SoftTargets(temperature=2.0),
-        references.soft_targets_top(2.0),
-        world=top_world(5, 2.0),
-    ),
-    Case(
-        "soft-targets from drawn classes",
-        "soft-targets",
-        lambda: SoftTargets(temperature=2.0),
-        references.soft_targets_sampled(2.0),
-        world=sampled_world(7, 2.0),
-        negative=True,
-    ),
-    Case("hard-labels", "hard-labels", HardLabels, references.hard_labels(), plain=logits_and_labels),
-    Case(
-        "hard-labels, smoothed",
-        "hard-labels",
-        lambda: HardLabels(label_smoothing=0.2),
-        references.hard_labels(0.2),
-        plain=logits_and_labels,
-    ),
-    Case(
-        "hard-labels, some unlabelled",
-        "hard-labels",
-        lambda: HardLabels(label_smoothing=0.1),
-        references.hard_labels(0.1),
-        world=half_labelled_world,
-        counts=labelled_weight,
-    ),
-    Case(
-        "hard-labels, mixed views",
-        "hard-labels",
-        lambda: HardLabels(label_smoothing=0.1),
-        references.hard_labels_mixed(0.1),
-        world=mixed_world,
-        counts=labelled_weight,
-    ),
-    Case("teacher-labels", "teacher-labels", TeacherLabels, references.teacher_labels(), plain=both_logits),
-    Case(
-        "teacher-labels, smoothed",
-        "teacher-labels",
-        lambda: TeacherLabels(label_smoothing=0.1),
-        references.teacher_labels(0.1),
-        plain=both_logits,
-    ),
-    Case(
-        "teacher-labels from the top 2",
-        "teacher-labels",
-        TeacherLabels,
-        references.teacher_labels(),
-        world=top_world(2, 1.0),
-    ),
-)
+CASES: tuple[Case, ...] = (*cases_labels.CASES,)
 
 
 def value(objective: Objective, world: World) -> Tensor:
