@@ -13,6 +13,7 @@ LimbeckError                     exit code 1: the run failed, and the same comma
 └── RunError
     ├── NonFiniteError           NaN or infinity in the loss; the batch was saved
     ├── TeacherQualityError      the teacher is below the recipe's `min_quality`
+    ├── OutOfMemoryError         a step does not fit into memory; the message names a batch size that may
     ├── StorageError             the disk is full or the folder cannot be written
     ├── ExportError              an export failed, or does not agree with the student it came from
     └── Interrupted              exit code 130: SIGINT or SIGTERM; all progress was saved
@@ -75,6 +76,10 @@ class NonFiniteError(RunError):
 
 class TeacherQualityError(RunError):
     """The teacher is below the recipe's `min_quality`."""
+
+
+class OutOfMemoryError(RunError):
+    """A step does not fit into memory."""
 
 
 class StorageError(RunError):

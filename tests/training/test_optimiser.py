@@ -12,19 +12,20 @@ from torch import nn
 from limbeck.errors import ModelError, RecipeError
 from limbeck.students import build
 from limbeck.training.optimiser import build_optimiser, learning_rate, set_learning_rate
-from limbeck.training.settings import TrainSettings
+from limbeck.training.settings import SCHEDULES, TrainSettings
 from limbeck.training.sitting import _evenly
 
 steps_of = st.integers(1, 400)
 
 
-@given(steps=steps_of, warmup=st.floats(0, 0.99), schedule=st.sampled_from(["cosine", "constant"]))
+@given(steps=steps_of, warmup=st.floats(0, 0.99), schedule=st.sampled_from(SCHEDULES))
 def test_rates_rise_to_the_base_and_never_leave_it(steps, warmup, schedule):
     settings = TrainSettings(learning_rate=0.3, warmup_share=warmup, schedule=schedule)
     rates = [learning_rate(step, steps, settings) for step in range(steps)]
     warm = round(warmup * steps)
     assert all(0 < rate <= 0.3 for rate in rates)
-    assert max(rates) == pytest.approx(0.3)
+    if schedule != "step" or warmup < 0.5:  # else the first milestone lies in the warm-up
+        assert max(rates) == pytest.approx(0.3)
     assert all(a < b for a, b in pairwise(rates[:warm]))
     assert all(a >= b for a, b in pairwise(rates[warm:]))
     if schedule == "constant":
@@ -36,6 +37,45 @@ def test_cosine_is_the_cosine(steps):
     settings = TrainSettings(learning_rate=2.0, warmup_share=0.0)
     for step in range(steps):
         assert learning_rate(step, steps, settings) == pytest.approx(1 + math.cos(math.pi * step / steps))
+
+
+@given(steps=st.integers(2, 400), schedule=st.sampled_from(["cosine", "linear"]), final=st.floats(0, 1))
+def test_rates_end_where_they_should(steps, schedule, final):
+    """After the last step, that is; and half-way they are half-way."""
+    settings = TrainSettings(learning_rate=2.0, warmup_share=0.0, schedule=schedule, final_share=final)
+    rates = [learning_rate(step, steps, settings) for step in range(steps)]
+    assert all(2.0 * final <= rate <= 2.0 for rate in rates)
+    assert learning_rate(steps, steps, settings) == pytest.approx(2.0 * final)
+    if steps % 2 == 0:
+        assert rates[steps // 2] == pytest.approx(1.0 + final)
+
+
+def torch_rates(make, steps):
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=2.0)
+    scheduler, rates = make(optimiser), []
+    for _ in range(steps):
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        scheduler.step()
+    return rates
+
+
+@pytest.mark.parametrize("steps", [7, 40])
+def test_schedules_are_those_of_torch(steps):
+    from torch.optim import lr_scheduler as torch_schedules
+
+    base = {"learning_rate": 2.0, "warmup_share": 0.0}
+    pairs = [
+        (TrainSettings(**base, schedule="linear", final_share=0.25),
+         lambda o: torch_schedules.LinearLR(o, 1.0, 0.25, total_iters=steps)),
+        (TrainSettings(**base, final_share=0.25),
+         lambda o: torch_schedules.CosineAnnealingLR(o, steps, eta_min=0.5)),
+        (TrainSettings(**base, schedule="step", milestones=(0.3, 0.6), step_factor=0.5),
+         lambda o: torch_schedules.MultiStepLR(o, [round(0.3 * steps), round(0.6 * steps)], gamma=0.5)),
+    ]  # fmt: skip
+    for settings, make in pairs:
+        ours = [learning_rate(step, steps, settings) for step in range(steps)]
+        assert ours == pytest.approx(torch_rates(make, steps))
 
 
 @given(steps=st.integers(10, 400), factor=st.floats(0.01, 100))
@@ -110,7 +150,7 @@ def test_looks_are_even_and_the_last_step_is_one(steps, times):
     ("setting", "value"),
     [
         ("optimiser", "adam"),
-        ("schedule", "linear"),
+        ("schedule", "stairs"),
         ("learning_rate", 0.0),
         ("learning_rate", float("nan")),
         ("learning_rate", float("inf")),
@@ -118,6 +158,15 @@ def test_looks_are_even_and_the_last_step_is_one(steps, times):
         ("momentum", 1.0),
         ("warmup_share", 1.0),
         ("clip_norm", 0.0),
+        ("final_share", 1.1),
+        ("milestones", ()),
+        ("milestones", (0.5, 0.5)),
+        ("milestones", (0.5, 1.0)),
+        ("step_factor", 1.0),
+        ("accumulate", 0),
+        ("ema", 1.0),
+        ("ema", 0.0),
+        ("patience", 0),
         ("evaluations", 0),
         ("checkpoint_seconds", -1.0),
     ],
@@ -136,3 +185,13 @@ def test_how_often_it_is_saved_does_not_change_the_identity():
     one = TrainSettings(evaluations=3, checkpoint_seconds=0.0).as_dict()
     assert one == TrainSettings().as_dict()
     assert TrainSettings(learning_rate=0.1).as_dict() != TrainSettings().as_dict()
+
+
+def test_every_option_changes_the_identity():
+    """And where early stopping counts the looks, so does their number."""
+    others = [
+        {"schedule": "linear"}, {"final_share": 0.1}, {"milestones": (0.9,)}, {"step_factor": 0.5}, {"accumulate": 2},
+        {"ema": 0.9}, {"patience": 3}, {"patience": 3, "evaluations": 10}, {"compile": True}, {"clip_norm": 1.0},
+    ]  # fmt: skip
+    found = [str(TrainSettings(**values).as_dict()) for values in [{}, *others]]
+    assert len(set(found)) == len(found)

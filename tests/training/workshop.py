@@ -27,11 +27,13 @@ from limbeck.students.convnet import ConvNet
 from limbeck.task import TASKS
 from limbeck.teachers.live import LiveTeacher
 from limbeck.training.loop import Trained, train
+from limbeck.training.patience import Goal
 from limbeck.training.settings import TrainSettings
 from limbeck.training.sitting import Stage
 
 CPU = Runtime("cpu", 1)
 BATCH = 32
+GOAL = Goal("val/accuracy", higher_is_better=True, tie="val/nll")
 PIXELS = PreprocessSpec(scale=1 / 255, mean=(0.3,), std=(0.4,))
 
 
@@ -118,6 +120,19 @@ JOBS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Stage]]]] = {
     "conv": (conv, lambda: both(always(evaluations=3))),
     "moody": (Moody, lambda: both(always(evaluations=3))),
     "bridge": (mlp, lambda: [Stage(Bridged() + HardLabels(), 14, always(evaluations=3))]),
+    "in pieces, clipped": (
+        conv,
+        lambda: [Stage(0.7 * SoftTargets(2.0) + HardLabels(0.1), 14, always(accumulate=3, clip_norm=0.5))],
+    ),
+    "averaged": (conv, lambda: both(always(ema=0.8, evaluations=4))),
+    "best of averages": (mlp, lambda: both(always(ema=0.7, patience=9, evaluations=7, schedule="step"))),
+    "averages in two stages": (
+        conv,
+        lambda: [
+            Stage(as_sum(HardLabels()), 6, always(evaluations=2, ema=0.6)),
+            Stage(as_sum(SoftTargets(3.0)), 8, always(evaluations=4, ema=0.9, patience=4, schedule="linear")),
+        ],
+    ),
     "two stages": (
         conv,
         lambda: [
@@ -167,6 +182,7 @@ def work(job: str, *, store: Path | None = None, seed: int = 0, source: Any = No
 
 def run(model: nn.Module, stages: Sequence[Stage], *, source: Any = None, **others: Any) -> Trained:
     arguments = {
+        "goal": GOAL,
         "batches": batches() if source is None else source,
         "teacher": teacher(),
         "evaluate": evaluate,

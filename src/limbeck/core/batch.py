@@ -32,6 +32,11 @@ class Mix:
         share, target = self.share.to(device, non_blocking=True), self.target.to(device, non_blocking=True)
         return replace(self, share=share, target=target, target_mask=mask)
 
+    def rows(self, which: slice) -> Self:
+        """Some of the rows."""
+        mask = None if self.target_mask is None else self.target_mask[which]
+        return replace(self, share=self.share[which], target=self.target[which], target_mask=mask)
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -66,6 +71,17 @@ class Batch:
         moved: dict[str, Any] = {field.name: _moved(getattr(self, field.name), device) for field in fields(self)}
         return replace(self, **moved)
 
+    def rows(self, which: slice) -> Self:
+        """Some of the rows, as a batch that shares memory with this one.
+
+        Example:
+            >>> ids = torch.arange(4)
+            >>> Batch(ids, torch.zeros(4, dtype=torch.int64), torch.ones(4, 1)).rows(slice(1, 3)).ids
+            tensor([1, 2])
+        """
+        some: dict[str, Any] = {field.name: _some(getattr(self, field.name), which) for field in fields(self)}
+        return replace(self, **some)
+
 
 def _moved(value: Inputs | Mix | None, device: torch.device | str) -> Inputs | Mix | None:
     if value is None:
@@ -75,3 +91,11 @@ def _moved(value: Inputs | Mix | None, device: torch.device | str) -> Inputs | M
     if isinstance(value, Tensor):
         return value.to(device, non_blocking=True)
     return {name: tensor.to(device, non_blocking=True) for name, tensor in value.items()}
+
+
+def _some(value: Inputs | Mix | None, which: slice) -> Inputs | Mix | None:
+    if value is None:
+        return None
+    if isinstance(value, Mix):
+        return value.rows(which)
+    return value[which] if isinstance(value, Tensor) else {name: tensor[which] for name, tensor in value.items()}

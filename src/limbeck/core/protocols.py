@@ -1,7 +1,7 @@
 """The roles that the training loop is handed. It knows nothing about who fills them."""
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -26,6 +26,14 @@ class Evaluate(Protocol):
         ...
 
 
+class Follow(Protocol):
+    """Whoever watches a training: trackers."""
+
+    def __call__(self, history: Sequence[Mapping[str, Any]], /) -> None:
+        """Is shown all rows so far; again whenever there are more, and after a resumption."""
+        ...
+
+
 class Batches(Protocol):
     """Training batches, addressed by step so that a run can continue anywhere."""
 
@@ -41,8 +49,17 @@ class Objective(Protocol):
         """Whether the teacher must be asked at this share of training (0..1)."""
         ...
 
+    def masses(self, batch: Batch) -> Sequence[float]:
+        """How much of a batch each part is a mean over."""
+        ...
+
     def __call__(
-        self, student: Signals, teacher: Signals | None, batch: Batch, progress: float = 0.0
+        self,
+        student: Signals,
+        teacher: Signals | None,
+        batch: Batch,
+        progress: float = 0.0,
+        shares: Sequence[float] | None = None,
     ) -> Mapping[str, Tensor]:
-        """Weighted scalars by name; their sum is the loss."""
+        """Weighted scalars by name; their sum is the loss. `shares`: what share of each part's mass this batch has."""
         ...

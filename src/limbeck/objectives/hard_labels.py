@@ -76,16 +76,19 @@ class HardLabels(Objective):
         del teacher
         if student.logits is None or batch.target is None:
             raise ModelError("hard-labels needs logits and a labelled batch; leave it out for unlabelled data")
-        labelled = batch.target_mask
-        rows = cross_entropy_rows(student.logits, _known(batch.target, labelled), self.label_smoothing)
+        rows = cross_entropy_rows(student.logits, _known(batch.target, batch.target_mask), self.label_smoothing)
         mix = batch.mix
         if mix is not None:
             others = cross_entropy_rows(student.logits, _known(mix.target, mix.target_mask), self.label_smoothing)
             rows = others + mix.share.to(rows.dtype) * (rows - others)
-            if mix.target_mask is not None:
-                known = mix.target_mask | (mix.share == 1)  # a row that was left alone needs no partner's label
-                labelled = known if labelled is None else labelled & known
-        return {"hard-labels": weighted_mean(rows, batch.weight, labelled)}
+        return {"hard-labels": weighted_mean(rows, batch.weight, _labelled(batch))}
+
+    def mass(self, batch: Batch) -> float:
+        """The weight of the labelled rows."""
+        labelled = _labelled(batch)
+        if labelled is None:
+            return super().mass(batch)
+        return float(labelled.sum() if batch.weight is None else batch.weight[labelled].sum())
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
         """The scalar for logits of shape `(b, classes)` and class indices of shape `(b,)`."""
@@ -99,6 +102,15 @@ class HardLabels(Objective):
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
         return f"label_smoothing={number(self.label_smoothing)}" if self.label_smoothing else ""
+
+
+def _labelled(batch: Batch) -> Bool[Tensor, " b"] | None:
+    """Which rows count; `None`: all."""
+    labelled, mix = batch.target_mask, batch.mix
+    if mix is None or mix.target_mask is None:
+        return labelled
+    known = mix.target_mask | (mix.share == 1)  # a row that was left alone needs no partner's label
+    return known if labelled is None else labelled & known
 
 
 def _known(target: Int[Tensor, " b"], mask: Bool[Tensor, " b"] | None) -> Int[Tensor, " b"]:

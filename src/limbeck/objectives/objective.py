@@ -82,6 +82,13 @@ class Objective(nn.Module, ABC):
         del student, other, weight
         raise TypeError(f"{type(self).__name__} reads activations: call it on signals and their batch")
 
+    def mass(self, batch: Batch) -> float:
+        """How much of a batch the terms are means over: the weight of all rows.
+
+        Means over pieces of a batch, weighted by it, add up to the mean over the whole. Who leaves rows out says so.
+        """
+        return float(len(batch)) if batch.weight is None else float(batch.weight.sum())
+
     @abstractmethod
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """Unweighted scalars by term name."""

@@ -79,8 +79,17 @@ class WeightedSum(nn.Module):
         for part in self._objectives():
             part.build(student, teacher)
 
+    def masses(self, batch: Batch) -> list[float]:
+        """How much of a batch each part is a mean over; see `Objective.mass`."""
+        return [part.mass(batch) for part in self._objectives()]
+
     def forward(
-        self, student: Signals, teacher: Signals | None, batch: Batch, progress: float = 0.0
+        self,
+        student: Signals,
+        teacher: Signals | None,
+        batch: Batch,
+        progress: float = 0.0,
+        shares: Sequence[float] | None = None,
     ) -> Mapping[str, Tensor]:
         """Weighted scalars by term name; their sum is the loss. Parts whose weight is 0 now are not computed.
 
@@ -89,15 +98,21 @@ class WeightedSum(nn.Module):
             teacher: what the teacher says, or `None` where `needs_teacher` is false.
             batch: the batch both were asked about.
             progress: share of training done, 0 <= progress < 1.
+            shares: a factor for each part, where the batch is only a piece of a larger one: the piece's share of the
+                part's mass; then the pieces' losses, and their gradients, add up to the larger batch's.
 
         Raises:
             RecipeError: every weight is 0 here.
         """
         terms: dict[str, Tensor] = {}
-        for schedule, part, suffix in zip(self.schedules, self._objectives(), self._suffixes, strict=True):
+        pieces = [1.0] * len(self.schedules) if shares is None else shares
+        for schedule, part, suffix, piece in zip(
+            self.schedules, self._objectives(), self._suffixes, pieces, strict=True
+        ):
             weight = schedule.at(progress)
             if weight == 0:
                 continue
+            weight *= piece
             for name, value in part.terms(student, teacher, batch).items():
                 terms[_free(f"{name}{suffix}", terms)] = weight * value if weight != 1 else value
         if not terms:

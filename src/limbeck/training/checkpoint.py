@@ -7,16 +7,28 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from limbeck.core.storage import write_tensors
 from limbeck.errors import RunFolderError
 from limbeck.training import randomness
+
+
+class Stateful(Protocol):
+    """What can be saved: a module, or weights kept beside one."""
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """Tensors by name."""
+        ...
+
+    def load_state_dict(self, tensors: Mapping[str, Tensor], /) -> object:
+        """The inverse."""
+        ...
 
 
 @dataclass(slots=True)
@@ -43,7 +55,7 @@ def save(
     *,
     identity: str,
     progress: Progress,
-    modules: Mapping[str, nn.Module],
+    modules: Mapping[str, Stateful],
     optimiser: Optimizer,
     scaler: Mapping[str, Any] | None = None,
 ) -> None:
@@ -53,7 +65,7 @@ def save(
         path: the file; replaced as a whole.
         identity: fingerprint of everything that the weights depend on; another identity cannot read it.
         progress: where the run is.
-        modules: student and objective, by name.
+        modules: student, objective, and weights kept beside the student, by name.
         optimiser: its state is stored by parameter number.
         scaler: state of the float16 loss scaler.
 
@@ -73,7 +85,7 @@ def save(
 
 
 def load(
-    path: Path, *, identity: str, modules: Mapping[str, nn.Module], optimiser: Optimizer | None
+    path: Path, *, identity: str, modules: Mapping[str, Stateful], optimiser: Optimizer | None
 ) -> tuple[Progress, dict[str, Any] | None]:
     """Restores the state of a run in place.
 

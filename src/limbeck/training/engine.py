@@ -1,6 +1,6 @@
 """What accelerate does for the loop: device, mixed precision, and the step across processes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from limbeck.core.batch import Inputs
 from limbeck.core.runtime import Runtime
 from limbeck.errors import ModelError
+from limbeck.training.compiled import compile_forward
 
 
 class Engine:
@@ -21,9 +22,10 @@ class Engine:
         runtime: device and precision.
         model: moved to the device; convolutional weights become channels-last.
         objective: moved to the device.
+        compiled: whether the forward pass goes through `torch.compile`.
     """
 
-    def __init__(self, runtime: Runtime, model: nn.Module, objective: nn.Module) -> None:
+    def __init__(self, runtime: Runtime, model: nn.Module, objective: nn.Module, *, compiled: bool = False) -> None:
         self.accelerator = _accelerator(runtime)
         self.device = self.accelerator.device
         convolutional = any(isinstance(module, nn.Conv2d) for module in model.modules())
@@ -33,6 +35,10 @@ class Engine:
         self.own = frozenset(model.__dict__)
         self.model: nn.Module = self.accelerator.prepare_model(model)
         objective.to(self.device)
+        self.call: Callable[[Inputs], object] = self.model
+        self.note: str | None = None
+        if compiled:
+            self.call, self.note = compile_forward(self.model, self.device)
 
     def prepare(self, optimiser: Optimizer) -> Optimizer:
         """The optimiser, aware of loss scaling and of other processes."""
@@ -47,7 +53,7 @@ class Engine:
         """
         if self.channels_last and isinstance(inputs, Tensor) and inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        logits = self.model(inputs)
+        logits = self.call(inputs)
         if not isinstance(logits, Tensor):
             raise ModelError(
                 f"the student must return one tensor of logits, it returned {type(logits).__name__}; "
@@ -55,10 +61,12 @@ class Engine:
             )
         return logits
 
-    def descend(self, loss: Tensor, optimiser: Optimizer, clip_norm: float | None) -> None:
-        """One optimiser step down the gradient of `loss`."""
-        optimiser.zero_grad()
+    def backward(self, loss: Tensor) -> None:
+        """Adds the gradient of `loss` to what is there."""
         self.accelerator.backward(loss)
+
+    def descend(self, optimiser: Optimizer, clip_norm: float | None) -> None:
+        """One optimiser step down the gradient that was gathered."""
         if clip_norm is not None:
             parameters = [p for group in optimiser.param_groups for p in group["params"]]
             self.accelerator.clip_grad_norm_(parameters, clip_norm)
@@ -75,6 +83,8 @@ class Engine:
 
     def release(self, model: nn.Module) -> None:
         """Takes accelerate's wrapping off the model again."""
+        if self.call is not self.model:
+            torch.compiler.reset()  # each training compiles anew, and there is a limit to how often one class may
         self.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
         for trace in ("forward", "_is_accelerate_prepared"):  # else the next stage would run without its precision
             if trace not in self.own:

@@ -10,11 +10,13 @@ from torch import nn
 
 from limbeck.core import progress as showing
 from limbeck.core.interrupt import interruptible
-from limbeck.core.protocols import Batches, Evaluate, SignalSource
+from limbeck.core.protocols import Batches, Evaluate, Follow, SignalSource
 from limbeck.core.runtime import Runtime, applied, seed_everything
 from limbeck.errors import Interrupted
 from limbeck.training import checkpoint
 from limbeck.training.checkpoint import Progress
+from limbeck.training.patience import Goal
+from limbeck.training.shortage import refuse_shortage
 from limbeck.training.sitting import Sitting, Stage
 
 
@@ -26,11 +28,13 @@ class Trained:
         steps: optimiser steps.
         history: rows of `{"step", "epoch", "values": {name: number}}`.
         seconds: spent training, over all sittings.
+        kept: the step whose weights the model has; less than `steps` where early stopping took earlier ones.
     """
 
     steps: int
     history: list[dict[str, Any]]
     seconds: float
+    kept: int
 
 
 def train(
@@ -47,6 +51,8 @@ def train(
     steps_per_epoch: float = 1.0,
     reporter: showing.Reporter | None = None,
     name: str = "training",
+    goal: Goal | None = None,
+    follow: Follow | None = None,
 ) -> Trained:
     """Trains `model` in place, from where `store` left off if there is a checkpoint of the same identity.
 
@@ -63,6 +69,8 @@ def train(
         steps_per_epoch: for the history's epochs.
         reporter: shows progress.
         name: what the progress bar is called.
+        goal: what better means, for early stopping; only the last stage may stop early.
+        follow: is shown the history whenever it has grown.
 
     Returns:
         History and time. The model is in eval mode, on the runtime's device, with its trained weights, and carries no
@@ -72,12 +80,15 @@ def train(
         NonFiniteError: the loss is NaN or infinite; the batch was saved.
         Interrupted: SIGINT or SIGTERM; the checkpoint was saved, where there is a store.
         StorageError: a checkpoint could not be written.
+        OutOfMemoryError: a step, or a look at validation, did not fit into memory; the last checkpoint stands.
     """
     shows: showing.Reporter = reporter or showing.Silent()
+    follows: Follow = follow or (lambda _history: None)
     path = None if store is None else store / "checkpoint.safetensors"
     ends = [sum(stage.steps for stage in stages[: n + 1]) for n in range(len(stages))]
     resumed = checkpoint.peek(path).step if path is not None and path.exists() else 0
     seed_everything(seed)
+    kept = 0
     with applied(runtime), interruptible() as flag, shows.task(name, ends[-1]) as shown:
         progress = Progress()
         shown.advance(resumed)
@@ -85,21 +96,32 @@ def train(
             if resumed and end <= resumed and end < ends[-1]:
                 continue  # a stage that is over: its result is in the checkpoint
             sitting = Sitting(
-                model, stage, end=end, runtime=runtime, identity=identity, path=path, steps_per_epoch=steps_per_epoch
-            )
+                model, stage, end=end, runtime=runtime, identity=identity, path=path,
+                steps_per_epoch=steps_per_epoch, goal=goal if end == ends[-1] else None,
+            )  # fmt: skip
+            if sitting.engine.note is not None:
+                shows.say(f"{name}: {sitting.engine.note}")
             try:
-                if resumed and path is not None and end - stage.steps <= resumed:
+                if resumed and path is not None and sitting.start <= resumed:
                     progress, resumed = sitting.resume(path), 0
-                for batch in islice(batches.from_step(progress.step), max(0, end - progress.step)):
+                    follows(progress.history)
+                for batch in islice(batches.from_step(progress.step), sitting.left(progress)):
                     values = sitting.step(batch, teacher, progress)
-                    sitting.look(progress, evaluate)
+                    if sitting.look(progress, evaluate):
+                        follows(progress.history)
                     shown.advance(values=values)
                     if flag.raised:
                         sitting.save(progress)
                         go_on = "run the same command to go on" if path else "nothing was kept, for there is no store"
                         raise Interrupted(f"{name}: stopped at step {progress.step}; {go_on}")
                     sitting.save_if_due(progress)
+                    if not sitting.left(progress):
+                        break
                 sitting.finish(progress)
+                kept = sitting.kept_step(progress)
+            except (MemoryError, RuntimeError) as error:
+                refuse_shortage(error, name=name, rows=sitting.rows, pieces=stage.settings.accumulate, path=path)
+                raise
             finally:
                 sitting.close(progress)
-    return Trained(progress.step, progress.history, progress.seconds)
+    return Trained(progress.step, progress.history, progress.seconds, kept)

@@ -25,14 +25,20 @@ def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
     Example:
         >>> [learning_rate(s, 4, TrainSettings(learning_rate=1.0, warmup_share=0.5)) for s in range(4)]
         [0.5, 1.0, 1.0, 0.5]
+        >>> [learning_rate(s, 4, TrainSettings(learning_rate=1.0, warmup_share=0, schedule="linear")) for s in range(4)]
+        [1.0, 0.75, 0.5, 0.25]
     """
     warmup = round(settings.warmup_share * steps)
     if step < warmup:
         return settings.learning_rate * (step + 1) / warmup
     if settings.schedule == "constant":
         return settings.learning_rate
+    if settings.schedule == "step":
+        passed = sum(round(milestone * steps) <= step for milestone in settings.milestones)
+        return settings.learning_rate * settings.step_factor**passed
     done = (step - warmup) / max(1, steps - warmup)
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+    left = 1 - done if settings.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+    return settings.learning_rate * (settings.final_share + (1 - settings.final_share) * left)
 
 
 def build_optimiser(modules: Iterable[nn.Module], settings: TrainSettings) -> Optimizer:

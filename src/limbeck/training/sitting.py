@@ -2,9 +2,11 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +17,11 @@ from limbeck.core.protocols import Evaluate, Objective, SignalSource
 from limbeck.core.runtime import Runtime
 from limbeck.core.signals import Signals
 from limbeck.errors import ModelError
-from limbeck.training import checkpoint, engine, nonfinite
+from limbeck.training import accumulate, checkpoint, engine, nonfinite
 from limbeck.training.checkpoint import Progress
+from limbeck.training.kept import Kept, average
 from limbeck.training.optimiser import build_optimiser, learning_rate, set_learning_rate
+from limbeck.training.patience import Goal, best_step, waited
 from limbeck.training.settings import TrainSettings
 
 
@@ -51,38 +55,76 @@ class Sitting:
         identity: str,
         path: Path | None,
         steps_per_epoch: float,
+        goal: Goal | None,
     ) -> None:
         self.model, self.stage, self.path, self.identity = model, stage, path, identity
-        self.end, self.steps_per_epoch = end, steps_per_epoch
+        self.start, self.end, self.steps_per_epoch = end - stage.steps, end, steps_per_epoch
+        self.rows = 0
         assert isinstance(stage.objective, nn.Module), "objectives are modules: bridges and memories live in them"
         self.objective_module: nn.Module = stage.objective
         self.required = [parameter.requires_grad for parameter in model.parameters()]
         _choose(model, stage.trains)
-        self.engine = engine.Engine(runtime, model, self.objective_module)
+        accumulate.check(stage.objective, stage.settings.accumulate)
+        self.engine = engine.Engine(runtime, model, self.objective_module, compiled=stage.settings.compile)
         self.optimiser: Optimizer = self.engine.prepare(build_optimiser([model, self.objective_module], stage.settings))
         self.clock = self.saved = time.monotonic()
         self.eval_steps = _evenly(stage.steps, stage.settings.evaluations)
+        self.average = None if stage.settings.ema is None else Kept(model)
+        self.goal = goal if stage.settings.patience is not None else None
+        self.best = None if self.goal is None else Kept(model)
 
     @property
-    def modules(self) -> dict[str, nn.Module]:
-        """What is saved: the student, and the objective with its bridges."""
-        return {"model": self.model, "objective": self.objective_module}
+    def modules(self) -> dict[str, checkpoint.Stateful]:
+        """What is saved: the student, the objective with its bridges, and weights kept beside the student's."""
+        kept: dict[str, checkpoint.Stateful | None] = {"average": self.average, "best": self.best}
+        own: dict[str, checkpoint.Stateful] = {"model": self.model, "objective": self.objective_module}
+        return own | {name: weights for name, weights in kept.items() if weights is not None}
+
+    def left(self, progress: Progress) -> int:
+        """Steps to do; none where validation has shown no gain for as long as the settings wait."""
+        patience = self.stage.settings.patience
+        if self.goal is not None and patience is not None and waited(self._looks(progress), self.goal) >= patience:
+            return 0
+        return max(0, self.end - progress.step)
+
+    def kept_step(self, progress: Progress) -> int:
+        """The step whose weights are kept."""
+        return progress.step if self.goal is None else best_step(self._looks(progress), self.goal)
 
     def resume(self, path: Path) -> Progress:
         """Loads the checkpoint; at a stage's first step only the student in it is of use."""
-        boundary = checkpoint.peek(path).step == self.end - self.stage.steps and self.end > self.stage.steps
+        boundary = 0 < self.start == checkpoint.peek(path).step
         modules = {"model": self.model} if boundary else self.modules
         optimiser = None if boundary else self.optimiser
         progress, scaler = checkpoint.load(path, identity=self.identity, modules=modules, optimiser=optimiser)
         self.engine.load_scaler(None if boundary else scaler)
+        if boundary and self.average is not None:
+            self.average.take(self.model)
+        if boundary and self.best is not None:
+            self.best.take(self.model)
         return progress
 
     def step(self, batch: Batch, teacher: SignalSource | None, progress: Progress) -> dict[str, float]:
         """One optimiser step; returns the weighted loss terms by name."""
-        done = progress.step - (self.end - self.stage.steps)
-        share = done / self.stage.steps
+        settings, done = self.stage.settings, progress.step - self.start
+        self.rows = len(batch)
         self.model.train()
-        set_learning_rate(self.optimiser, learning_rate(done, self.stage.steps, self.stage.settings))
+        set_learning_rate(self.optimiser, learning_rate(done, self.stage.steps, settings))
+        self.optimiser.zero_grad()
+        values: dict[str, float] = {}
+        for piece, shares in accumulate.pieces(batch, settings.accumulate, self.stage.objective):
+            for name, value in self._learn(piece, shares, teacher, progress).items():
+                values[name] = values.get(name, 0.0) + value.item()
+        self.engine.descend(self.optimiser, settings.clip_norm)
+        if self.average is not None and settings.ema is not None:
+            average(self.average, self.model, decay=settings.ema, updates=done)
+        return _account(progress, values)
+
+    def _learn(
+        self, batch: Batch, shares: Sequence[float] | None, teacher: SignalSource | None, progress: Progress
+    ) -> Mapping[str, Tensor]:
+        """Adds the gradient of a batch, or a piece of one, to what is there; returns the loss terms."""
+        share = (progress.step - self.start) / self.stage.steps
         batch = batch.to(self.engine.device)
         said = None
         if self.stage.objective.needs_teacher(share):
@@ -90,33 +132,39 @@ class Sitting:
                 raise ModelError("the objective listens to a teacher, but there is none; give one or use hard-labels")
             said = teacher.signals(batch)
         student = Signals(logits=self.engine.forward(batch.inputs))
-        terms = self.stage.objective(student, said, batch, share)
+        terms = self.stage.objective(student, said, batch, share, shares)
         if not terms:
             raise ModelError(f"step {progress.step}: the objective gives no term here, so there is nothing to minimise")
         loss = torch.stack(list(terms.values())).sum() if len(terms) > 1 else next(iter(terms.values()))
         if not math.isfinite(loss.item()):
             folder = None if self.path is None else self.path.parent
             nonfinite.refuse(
-                terms=terms,
-                batch=batch,
-                student=student,
-                teacher=said,
-                model=self.model,
-                step=progress.step,
+                terms=terms, batch=batch, student=student, teacher=said, model=self.model, step=progress.step,
                 folder=folder,
-            )
-        self.engine.descend(loss, self.optimiser, self.stage.settings.clip_norm)
-        return _account(progress, terms)
+            )  # fmt: skip
+        self.engine.backward(loss)
+        return terms
 
-    def look(self, progress: Progress, evaluate: Evaluate) -> None:
-        """Adds a row to the history where it is time to."""
-        if progress.step - (self.end - self.stage.steps) not in self.eval_steps:
-            return
+    def look(self, progress: Progress, evaluate: Evaluate) -> bool:
+        """Adds a row to the history where it is time to; at the last one, the student becomes what is kept of it."""
+        if progress.step - self.start not in self.eval_steps:
+            return False
         values = {f"train/{name}": total / progress.count for name, total in progress.sums.items()}
-        values |= evaluate(self.model)
         epoch = round(progress.step / self.steps_per_epoch, 4)
-        progress.history.append({"step": progress.step, "epoch": epoch, "values": values})
+        with nullcontext() if self.average is None else self.average.lent(self.model):
+            values |= evaluate(self.model)
+            progress.history.append({"step": progress.step, "epoch": epoch, "values": values})
+            if self.best is not None and self.kept_step(progress) == progress.step:
+                self.best.take(self.model)
         progress.sums, progress.count = {}, 0
+        final = self.best or self.average
+        if final is not None and not self.left(progress):
+            final.give(self.model)
+        return True
+
+    def _looks(self, progress: Progress) -> list[dict[str, Any]]:
+        """Those of this stage."""
+        return [row for row in progress.history if row["step"] > self.start]
 
     def save_if_due(self, progress: Progress) -> None:
         """Saves when the last checkpoint is old enough."""
@@ -152,10 +200,9 @@ class Sitting:
         self.clock = now
 
 
-def _account(progress: Progress, terms: Mapping[str, Tensor]) -> dict[str, float]:
+def _account(progress: Progress, values: dict[str, float]) -> dict[str, float]:
     progress.step += 1
     progress.count += 1
-    values: dict[str, float] = {name: value.item() for name, value in terms.items()}
     for name, value in values.items():
         progress.sums[name] = progress.sums.get(name, 0.0) + value
     return values
