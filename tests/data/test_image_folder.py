@@ -197,7 +197,9 @@ def test_a_truncated_jpeg_is_named(tmp_path):
 
 def test_sixteen_bits_are_not_cut_in_silence(tmp_path):
     Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(tmp_path / "a.png")
-    with pytest.raises(DataError, match="convert it to 8 bits"):
+    assert (open_source(tmp_path, split="unlabelled").read(np.array([0])) == 40_000 >> 8).all()
+    Image.fromarray(np.full((4, 4), 40_000, np.int32)).save(tmp_path / "a.tif")
+    with pytest.raises(DataError, match=r"a\.tif: .* no fixed range; save it with 8 or 16 bits"):
         open_source(tmp_path, split="unlabelled")
 
 

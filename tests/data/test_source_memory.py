@@ -11,7 +11,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from limbeck.data.folder import Texts
+from limbeck.data.files import Texts
 from limbeck.data.loader import TrainingBatches
 from limbeck.data.open import open_source
 from limbeck.data.split import stratified

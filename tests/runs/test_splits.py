@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from limbeck.data.memory import from_arrays
 from limbeck.data.open import open_source
@@ -150,3 +151,20 @@ def test_too_many_examples_are_not_read(monkeypatch):
 
 def test_digits_have_none():
     assert from_paths(train="digits").overlaps == ()
+
+
+def test_pictures_left_out_are_told(tmp_path):
+    for index in range(40):
+        place = tmp_path / "photos" / "ab"[index % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), index, np.uint8)).save(place / f"{index}.png")
+    (tmp_path / "photos" / "a" / "broken.png").write_bytes(b"")
+    recipe = {"data": {"train": str(tmp_path / "photos")}, "teacher": {"train": {}}}
+    with pytest.raises(DataError, match=r"broken\.png: .*the file is empty.*data\.on_corrupt: skip"):
+        open_splits(from_mapping(recipe), Given(), named("multiclass"))
+    plain = open_splits(from_mapping(recipe, overrides={"data.on_corrupt": "skip"}), Given(), named("multiclass"))
+    held = from_mapping(recipe, overrides={"data.on_corrupt": "skip", "data.in_memory": True})
+    for splits in (plain, open_splits(held, Given(), named("multiclass"))):
+        assert len(splits.notes) == 1
+        assert "1 of 41 images" in splits.notes[0]
+        assert splits.fingerprint() == plain.fingerprint()

@@ -73,8 +73,8 @@ def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def key_hash(key: str) -> int:
-    """64-bit BLAKE2b hash of a text key, 0 <= hash < 2^64."""
-    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little")
+    """64-bit BLAKE2b hash of a text key, 0 <= hash < 2^64; a file name that is no UTF-8 counts as the bytes it is."""
+    return int.from_bytes(hashlib.blake2b(key.encode(errors="surrogateescape"), digest_size=8).digest(), "little")
 
 
 def ids_of_rows(namespace: str, rows: int) -> NDArray[np.int64]:

@@ -1,5 +1,6 @@
 """How labels are read: class indices, -1 where unknown; and class names, which are what labels are compared by."""
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -110,19 +111,23 @@ def distinct(names: Sequence[str], what: str) -> None:
     Raises:
         DataError: a name stands for two classes.
     """
-    twice = (
-        next((name for i, name in enumerate(names) if name in names[:i]), None)
-        if len(set(names)) < len(names)
-        else None
-    )
-    if twice is not None:
+    composed = [_composed(name) for name in names]
+    if len(set(composed)) < len(names):
+        twice = next(name for i, name in enumerate(names) if composed[i] in composed[:i])
         raise DataError(f"{what}: class {twice!r} is named twice; give each class its own name")
+
+
+def _composed(name: str) -> str:
+    """The name with accents composed (NFC): one system writes them as one character, another as two."""
+    return unicodedata.normalize("NFC", name)
 
 
 def aligned(
     labels: Int32[np.ndarray, " n"], own: Sequence[str], onto: Sequence[str], what: str
 ) -> Int32[np.ndarray, " n"]:
     """The same labels as indices into other class names; unknown ones stay unknown.
+
+    Names that look the same are the same, whichever way their accents are written.
 
     Raises:
         DataError: a class that has examples is missing from `onto`.
@@ -133,15 +138,15 @@ def aligned(
     if outside.size:
         row = int(outside[0])
         raise DataError(f"{what}: label {int(labels[row])} of row {row} has no name among the {len(own)} classes")
-    index = {name: i for i, name in enumerate(onto)}
+    index = {_composed(name): i for i, name in enumerate(onto)}
     used = np.unique(labels[labels >= 0])
-    missing = [own[i] for i in used if own[i] not in index]
+    missing = [own[i] for i in used if _composed(own[i]) not in index]
     if missing:
         raise DataError(
             f"{what}: classes that cannot be mapped: {_listed(missing)} have examples here, but training knows only "
             f"{_listed(onto)}; name the classes alike (data.classes), or remove those examples"
         )
-    table = np.array([index.get(name, UNKNOWN) for name in own] + [UNKNOWN], dtype=np.int32)
+    table = np.array([index.get(_composed(name), UNKNOWN) for name in own] + [UNKNOWN], dtype=np.int32)
     mapped: Labels = table[labels]
     return mapped
 

@@ -13,6 +13,7 @@ from limbeck.core.identity import ids_of_rows
 from limbeck.data.contents import content_fingerprint
 from limbeck.data.labels import label_indices, unknown, with_classes
 from limbeck.data.layout import check_finite, laid_out
+from limbeck.data.reading import Columns
 from limbeck.data.source import InputSpec
 from limbeck.data.spool import parked
 from limbeck.errors import DataError
@@ -29,6 +30,8 @@ class ArraySource:
         ids: example ids.
         labels: class indices.
         contents: of shape `(n, *spec.shape)` and any numeric type; rows are cast to `spec.dtype` when they are read.
+        notes: what the user should know: columns that were left out.
+        columns: of the table that they came from, if they did.
     """
 
     name: str
@@ -37,6 +40,8 @@ class ArraySource:
     ids: Int[np.ndarray, " n"]
     labels: Int[np.ndarray, " n"]
     contents: NDArray[Any]
+    notes: tuple[str, ...] = ()
+    columns: Columns | None = None
 
     def __len__(self) -> int:
         return len(self.contents)

@@ -13,11 +13,14 @@ import numpy as np
 from limbeck.data.dataset import map_style, open_dataset
 from limbeck.data.digits import open_digits
 from limbeck.data.folder import open_folder
+from limbeck.data.held import held
 from limbeck.data.idx import image_files, looks_like_idx, open_idx
+from limbeck.data.images import shown
 from limbeck.data.labels import UNKNOWN, distinct, unknown
 from limbeck.data.layout import as_numpy
 from limbeck.data.memory import from_arrays
 from limbeck.data.npz import holds_npy, open_npy, open_npz
+from limbeck.data.reading import AS_THEY_ARE, Reading
 from limbeck.data.source import Source
 from limbeck.data.subset import Relabelled, align_classes
 from limbeck.errors import DataError, InputError
@@ -45,6 +48,7 @@ def open_source(
     classes: Sequence[str] | None = None,
     size: tuple[int, int] | None = None,
     channels: int | None = None,
+    reading: Reading = AS_THEY_ARE,
 ) -> Source:
     """Opens data of any kind that Limbeck reads.
 
@@ -60,6 +64,7 @@ def open_source(
             training's when opening test and validation data.
         size: (height, width) that images of a folder are resized to.
         channels: 1 or 3, for images of a folder; by default what all of them have.
+        reading: which columns of a table mean what, what becomes of broken pictures, and the like.
 
     Raises:
         DataError: nothing there, or not what it should be; the message names the mend.
@@ -76,9 +81,11 @@ def open_source(
         distinct(classes, "data.classes")
     if channels not in (None, 1, 3) or (size is not None and min(size) < 1):
         raise InputError(f"data: expected channels 1 or 3 and a size of at least 1 x 1, got {channels} and {size}")
-    source = _opened(where, _Wish(split, name, classes, size, channels))
+    source = _opened(where, _Wish(split, name, classes, size, channels, reading))
     if len(source) == 0:
         raise DataError(f"{source.name}: no examples")
+    if reading.in_memory:
+        source = held(source)
     if split == "unlabelled":
         return Relabelled(source, unknown(len(source)), tuple(classes or ()))
     if split in ("test", "validation"):
@@ -105,6 +112,7 @@ class _Wish:
     classes: Sequence[str] | None
     size: tuple[int, int] | None
     channels: int | None
+    reading: Reading
 
     def called(self, default: str) -> str:
         """The source's name: namespace of the ids."""
@@ -134,11 +142,13 @@ def _opened_path(path: Path, wish: _Wish) -> Source:
         path = inside
     elif path.is_dir() and base.name in _SPLIT_FOLDERS:
         base = base.parent
-    name = wish.called(_ENDINGS.sub("", base.name))
+    name = wish.called(_ENDINGS.sub("", shown(base.name)))
     if path.is_dir() and not image_files(path) and not holds_npy(path):
         labelled = wish.split != "unlabelled"
-        size, channels = wish.size, wish.channels
-        return open_folder(path, name=name, labelled=labelled, classes=wish.classes, size=size, channels=channels)
+        return open_folder(
+            path, name=name, labelled=labelled, classes=wish.classes, size=wish.size, channels=wish.channels,
+            on_corrupt=wish.reading.on_corrupt,
+        )  # fmt: skip
     return _of_size(_opened_arrays(path, name, wish), wish)
 
 

@@ -54,3 +54,10 @@ class Source(Protocol):
     def fingerprint(self) -> str:
         """SHA-256 over contents, ids and labels."""
         ...
+
+
+def notes_of(source: Source) -> tuple[str, ...]:
+    """What the user should know about how a source was read, also of the sources that it was made of."""
+    inner = getattr(source, "source", None)
+    own: tuple[str, ...] = tuple(getattr(source, "notes", ()))
+    return own if inner is None else own + notes_of(inner)

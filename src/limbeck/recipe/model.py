@@ -81,6 +81,10 @@ class Data(_Section):
     """[height, width] to resize images to; null: as they are."""
     channels: Literal[1, 3] | None = None
     """1 (grey) or 3 (colour); null: as they are."""
+    on_corrupt: Literal["refuse", "skip"] = "refuse"
+    """Pictures that cannot be decoded: refuse the data, or skip those pictures (counted and named in the report)."""
+    in_memory: bool = False
+    """Decodes everything once and keeps it in memory: faster where pictures are files; the same results."""
     views: Views = Views()
     """Augmented versions of the examples."""
 

@@ -1,5 +1,6 @@
 """Who may see which examples: the teacher's, the student's with and without labels, validation, test."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import numpy as np
 from limbeck.core.identity import fingerprint
 from limbeck.data.idx import brings
 from limbeck.data.open import checked, is_source, open_source, split_folder
-from limbeck.data.source import Source
+from limbeck.data.reading import Reading
+from limbeck.data.source import Source, notes_of
 from limbeck.data.split import keep_labels, stratified
 from limbeck.data.subset import Subset, concat, without_labels
 from limbeck.errors import DataError
@@ -30,6 +32,7 @@ class Splits:
         validation: labelled; chooses everything that is chosen.
         test: labelled; read once, at the end.
         overlaps: few examples of validation and test whose contents stand elsewhere, too.
+        notes: what the user should know about how the data were read.
     """
 
     teacher: Source
@@ -38,6 +41,7 @@ class Splits:
     validation: Source
     test: Source
     overlaps: tuple[Overlap, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -67,32 +71,48 @@ def open_splits(recipe: Recipe, given: Given, task: Task) -> Splits:
     where = given.data if recipe.data.train == GIVEN else recipe.data.train
     if where is None:
         raise DataError("data.train is 'given', but no data were given; pass data=... to distil()")
-    whole = checked(_open(recipe, where, "train"), task)
+    reader = _Reader(recipe, given)
+    whole = checked(reader.open(where, "train"), task)
     _refuse_training_data(recipe, given, where)
     _enough(whole)
-    rest, test = _test(recipe, given, where, whole, task)
+    rest, test = _test(reader, where, whole, task)
     visible = keep_labels(rest.labels, recipe.data.keep_labels, recipe.seed) & (rest.labels >= 0)
     named = _named("validation", recipe.data.validation, given.validation)
     named = where if named is None and brings_validation(where) else named
-    kept, validation = _validation(recipe, named, rest, visible, task)
+    kept, validation = _validation(reader, named, rest, visible, task)
     training = np.sort(np.concatenate([kept, np.flatnonzero(~visible)]))
     known = np.intersect1d(training, np.flatnonzero(rest.labels >= 0))
     transfer: Source = without_labels(Subset(rest, training), np.flatnonzero(~np.isin(training, kept)))
     unlabelled = _named("unlabelled", recipe.data.unlabelled, given.unlabelled)
     if unlabelled is not None:
-        transfer = concat([transfer, _open(recipe, unlabelled, "unlabelled", transfer.classes)])
+        transfer = concat([transfer, reader.open(unlabelled, "unlabelled", transfer.classes)])
     train = recipe.teacher.train
     teacher_rows = kept if train is not None and train.labels == "kept" else known
     splits = Splits(Subset(rest, teacher_rows), transfer, Subset(rest, kept), validation, test)
     _same_inputs(splits)
     more = unlabelled is not None  # it may be anything, so the parts that are split off are no longer safe either
     refused = {"validation_refused": more or named is not None, "test_refused": more or rest is whole}
-    return replace(splits, overlaps=_overlaps(splits, early=not is_source(given.test), **refused))
+    overlaps = _overlaps(splits, early=not is_source(given.test), **refused)
+    return replace(splits, overlaps=overlaps, notes=tuple(reader.notes))
 
 
-def _open(recipe: Recipe, where: Any, split: str, classes: Any = None) -> Source:  # noqa: ANN401
-    names = recipe.data.classes if classes is None else tuple(classes)
-    return open_source(where, split=split, classes=names, size=recipe.data.size, channels=recipe.data.channels)
+class _Reader:
+    """Opens one part of the data after the other, all in the same way, and keeps what the user should know of them."""
+
+    def __init__(self, recipe: Recipe, given: Given) -> None:
+        self.recipe, self.given = recipe, given
+        self.notes: dict[str, None] = {}
+        data = recipe.data
+        self.reading = Reading(on_corrupt=data.on_corrupt, in_memory=data.in_memory)
+
+    def open(self, where: Any, split: str, classes: Sequence[str] | None = None) -> Source:  # noqa: ANN401
+        data = self.recipe.data
+        names = data.classes if classes is None else tuple(classes)
+        source = open_source(
+            where, split=split, classes=names, size=data.size, channels=data.channels, reading=self.reading
+        )
+        self.notes |= dict.fromkeys(notes_of(source))
+        return source
 
 
 def _named(key: str, name: str | None, given: Any) -> Any:  # noqa: ANN401
@@ -116,13 +136,14 @@ def _refuse_training_data(recipe: Recipe, given: Given, where: Any) -> None:  # 
             raise DataError(f"data.{key} names the training data themselves; name other data, or leave it out")
 
 
-def _test(recipe: Recipe, given: Given, where: Any, whole: Source, task: Task) -> tuple[Source, Source]:  # noqa: ANN401
+def _test(reader: _Reader, where: Any, whole: Source, task: Task) -> tuple[Source, Source]:  # noqa: ANN401
     """Training examples without the test split, and the test split."""
+    recipe, given = reader.recipe, reader.given
     named = _named("test", recipe.data.test, given.test)
     if named is None and brings_test(where):
         named = where
     if named is not None:
-        return whole, checked(_open(recipe, named, "test", whole.classes), task)
+        return whole, checked(reader.open(named, "test", whole.classes), task)
     try:
         kept, held = stratified(whole.labels, recipe.data.test_fraction, recipe.seed)
     except DataError as error:
@@ -153,13 +174,13 @@ def _brings(where: Any, split: str) -> bool:  # noqa: ANN401
     return brings(folder, split) or split_folder(folder, split) is not None
 
 
-def _validation(recipe: Recipe, named: Any, rest: Source, visible: Any, task: Task) -> tuple[Any, Source]:  # noqa: ANN401
+def _validation(reader: _Reader, named: Any, rest: Source, visible: Any, task: Task) -> tuple[Any, Source]:  # noqa: ANN401
     """Rows whose labels the student may see, without validation's; and the validation split, named or split off."""
     rows = np.flatnonzero(visible)
     if named is not None:
-        return rows, checked(_open(recipe, named, "validation", rest.classes), task)
+        return rows, checked(reader.open(named, "validation", rest.classes), task)
     try:
-        kept, held = stratified(rest.labels[rows], recipe.data.validation_fraction, recipe.seed)
+        kept, held = stratified(rest.labels[rows], reader.recipe.data.validation_fraction, reader.recipe.seed)
     except DataError as error:
         raise DataError(
             f"{rest.name}: the {len(rows)} labels that may be seen are too few to split off a validation set; raise "

@@ -95,6 +95,7 @@ def notes_on(plan: Plan, conditions: str | None) -> list[str]:
     most = len(plan.arms[0].candidates)
     if 1 < most < plan.recipe.tune.trials:
         notes.append(f"tune.trials asks for {plan.recipe.tune.trials} candidates; there are {most}, for every arm.")
+    notes.extend(f"Data: {note}." for note in splits.notes)
     notes.extend(told(each) for each in splits.overlaps)
     if plan.views.note:
         notes.append(plan.views.note)

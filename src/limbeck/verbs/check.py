@@ -192,7 +192,7 @@ def _training_bytes(plan: "Plan") -> int:
 
 
 def _notes(plan: "Plan") -> list[str]:
-    notes = [str(each) for each in plan.splits.overlaps] + ([plan.views.note] if plan.views.note else [])
+    notes = [*plan.splits.notes, *map(str, plan.splits.overlaps)] + ([plan.views.note] if plan.views.note else [])
     if not plan.student.reseeds:
         notes.append("the student starts from the same weights for every seed: seeds vary order and dropout only")
     if 0 < plan.recipe.verdict.seeds < 3:
