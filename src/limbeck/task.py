@@ -76,13 +76,17 @@ class Task(Protocol):
         ...
 
 
+ANY_TASK = frozenset({"rkd-distance", "rkd-angle", "similarity-preserving", "correlation-congruence", "pkt"})
+"""Objectives on how rows relate, or on activations: they are defined whatever a model's outputs mean."""
+
+
 @dataclass(frozen=True, slots=True)
 class Multiclass:
     """Exactly one of several classes; a target is the class's index, -1 where it is unknown."""
 
     name: str = "multiclass"
     metric: Metric = field(default=Metric("accuracy", higher_is_better=True, percent=True))
-    objectives: frozenset[str] = frozenset({"soft-targets", "hard-labels", "teacher-labels"})
+    objectives: frozenset[str] = frozenset({"soft-targets", "hard-labels", "teacher-labels"}) | ANY_TASK
     calibrated: bool = True
 
     def outputs(self, classes: Sequence[str]) -> int:

@@ -25,20 +25,50 @@ class Case:
         negative: whether it may be below 0.
         plain: the two tensors of the plain call, where there is one.
         counts: weight of each row in the mean.
+        learned: whether the reference is also handed what the objective learns (its state, by name).
+        stretch: how far the student may go in half precision before a gradient leaves float16 by the formula itself.
+        same: changes to an activation, of either side, that leave the value alone.
+        remembers: whether each call changes its state.
     """
 
     name: str
     method: str
     make: Callable[[], Objective]
-    reference: Callable[[World], float]
+    reference: Callable[..., float]
     world: Callable[[torch.Generator], World] = logits_world
     divergence: bool = False
     negative: bool = False
     plain: Callable[[World], tuple[Tensor, Tensor]] | None = None
     counts: Callable[[World], Tensor] = lambda world: world.weight
+    learned: bool = False
+    stretch: float = 1e3
+    same: tuple[Callable[[Tensor], Tensor], ...] = ()
+    remembers: bool = False
 
     def fresh(self, seed: int = 0) -> World:
         return self.world(torch.Generator().manual_seed(seed))
+
+    def ready(self) -> Objective:
+        """The objective, built for its world, always alike."""
+        return built(self.make(), self.fresh())
+
+    def expected(self, world: World) -> float:
+        if not self.learned:
+            return self.reference(world)
+        state = {name: tensor.double().numpy() for name, tensor in self.ready().state_dict().items()}
+        return self.reference(world, state)
+
+
+def built(objective: Objective, world: World) -> Objective:
+    """With bridges for the world's shapes, float64, always alike."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        objective.build(
+            *({tap: tuple(at.shape[1:]) for tap, at in s.features.items()} for s in (world.student, world.teacher))
+        )
+        for parameter in objective.parameters():  # what starts at 0 would hide a mistake
+            torch.nn.init.normal_(parameter, std=0.5)
+    return objective.double()
 
 
 def both_logits(world):

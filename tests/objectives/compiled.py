@@ -14,7 +14,7 @@ def one_of_each(cases):
 
 
 def compiled_is_the_same(case: Case) -> None:
-    world, objective = case.fresh().cast(torch.float32), case.make()
+    world, objective = case.fresh().cast(torch.float32), case.ready()
     torch.compiler.reset()
     compiled = torch.compile(objective, backend="aot_eager", dynamic=False, fullgraph=True)
     assert torch.allclose(value(compiled, world), value(objective, world), rtol=1e-6)

@@ -36,6 +36,9 @@ class World:
     def weight(self) -> Tensor:
         return torch.ones(len(self.batch)) if self.batch.weight is None else self.batch.weight
 
+    def shapes(self, signals: Signals) -> dict[str, tuple[int, ...]]:
+        return {tap: tuple(tensor.shape[1:]) for tap, tensor in signals.features.items()}
+
     def leaves(self, signals: Signals) -> list[Tensor]:
         found: list[Tensor] = []
         mapped(signals, lambda tensor: found.append(tensor) or tensor)
@@ -65,6 +68,26 @@ def batch_of(random: torch.Generator, *, rows: int = ROWS, classes: int = CLASSE
 def logits_world(random: torch.Generator) -> World:
     student, teacher = (3 * torch.randn(ROWS, CLASSES, generator=random, dtype=torch.float64) for _ in range(2))
     return World(Signals(student), Signals(teacher), batch_of(random))
+
+
+def features_world(*shapes: tuple[int, ...], real: int | None = None) -> Callable[[torch.Generator], World]:
+    """Activations: half of the shapes are the student's, half the teacher's, at taps "tap", "tap-2", ...
+
+    Where `real` is given, positions are masked, that many tokens in all.
+    """
+
+    def build(random: torch.Generator) -> World:
+        said = [torch.randn(ROWS, *shape, generator=random, dtype=torch.float64) for shape in shapes]
+        half = len(said) // 2
+        taps = ["tap", *(f"tap-{number}" for number in range(2, half + 1))]
+        student, teacher = (Signals(features=dict(zip(taps, side, strict=True))) for side in (said[:half], said[half:]))
+        batch = batch_of(random)
+        if real is not None:
+            lengths = torch.randint(1, real + 1, (ROWS, 1), generator=random)
+            batch = replace(batch, mask=torch.arange(real) < lengths)
+        return World(student, teacher, batch)
+
+    return build
 
 
 def half_labelled_world(random: torch.Generator) -> World:

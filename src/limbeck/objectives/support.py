@@ -26,6 +26,12 @@ SIGNALS: Mapping[str, str] = {
 }
 """Signal -> what is written down."""
 
+_RELATIONS: Mapping[str, Support] = {
+    "logits": Support("exact", "the formula of the paper, on logits or on taps"),
+    "top-k": Support("refused", "relations between rows need all logits"),
+    "sampled": Support("refused", "relations between rows need all logits"),
+}
+
 SUPPORT: Mapping[str, Mapping[str, Support]] = {
     "soft-targets": {
         "logits": Support("exact", "the formula of the paper"),
@@ -42,6 +48,11 @@ SUPPORT: Mapping[str, Mapping[str, Support]] = {
         "top-k": Support("exact", "no teacher is read"),
         "sampled": Support("exact", "no teacher is read"),
     },
+    "rkd-distance": _RELATIONS,
+    "rkd-angle": _RELATIONS,
+    "similarity-preserving": _RELATIONS,
+    "correlation-congruence": _RELATIONS,
+    "pkt": _RELATIONS,
 }
 """Objective -> signal -> what comes of it."""
 

@@ -1,0 +1,138 @@
+"""Correlation congruence (CC): kernels between all examples of a batch agree."""
+
+from collections.abc import Mapping
+from math import exp
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limbeck.core.batch import Batch
+from limbeck.core.signals import Signals
+from limbeck.objectives.card import MethodCard
+from limbeck.objectives.objective import Needs, Objective
+from limbeck.objectives.reading import arguments, check_above, check_choice, read, taps_needed
+from limbeck.objectives.relations import mean_over, relatives, unit
+
+CARD = MethodCard(
+    name="correlation-congruence",
+    summary="The student keeps the correlation, under a kernel, of every two examples of a batch.",
+    needs="logits or one tap a side, of any widths; no labels",
+    cost="one batch x batch kernel matrix a side",
+    helps="beside soft targets, which look at one example at a time; fine-grained classes and faces in the paper",
+    hurts="batches of random examples of many classes, whose correlations are all alike (the paper draws several "
+    "examples of each class)",
+    paper="Peng et al. 2019, Correlation Congruence for Knowledge Distillation, ICCV, arXiv 1904.01802, eqs. 5 to 10",
+    suggested="gamma 0.4 and order 2 as in the paper; the layer before the classifier; batches of 40 and more",
+)
+
+
+def correlations(
+    rows: Float[Tensor, "b d"], kernel: str = "gaussian", gamma: float = 0.4, order: int = 2
+) -> Float[Tensor, "b b"]:
+    """The kernel of every two rows: "bilinear", `x . y`; or "gaussian" on vectors of length 1, as its Taylor sum.
+
+    The sum is `exp(-2 gamma) * sum_{p <= order} (2 gamma)^p / p! (x . y)^p`, which tends to
+    `exp(-gamma ||x - y||^2)` as `order` grows.
+
+    Example:
+        >>> correlations(torch.eye(2), gamma=0.5, order=9)
+        tensor([[1.0000, 0.3679],
+                [0.3679, 1.0000]])
+    """
+    if kernel == "bilinear":
+        return rows @ rows.T
+    cosine = unit(rows) @ unit(rows).T
+    total, term = torch.ones_like(cosine), torch.ones_like(cosine)
+    for power in range(1, order + 1):
+        term = term * (2 * gamma / power) * cosine
+        total = total + term
+    return exp(-2 * gamma) * total
+
+
+def correlation_congruence(
+    student: Float[Tensor, "b s"],
+    teacher: Float[Tensor, "b t"],
+    weight: Float[Tensor, " b"] | None = None,
+    *,
+    kernel: str = "gaussian",
+    gamma: float = 0.4,
+    order: int = 2,
+) -> Float[Tensor, ""]:
+    """`1 / b^2 ||K_t - K_s||_F^2`, the mean squared difference of correlations.
+
+    Args:
+        student: one vector a row.
+        teacher: likewise, of any width; no gradient flows into it.
+        weight: one number a row; a pair counts with the product of its rows'.
+        kernel: "gaussian" (vectors are scaled to length 1 first) or "bilinear".
+        gamma: of the Gaussian, above 0.
+        order: terms of its Taylor sum, at least 1.
+
+    Example:
+        >>> rows = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+        >>> correlation_congruence(3 * rows, rows).item() < 1e-12
+        True
+    """
+    mine, other, weights, _ = relatives(student, teacher, weight, CARD.name)
+    apart = correlations(mine, kernel, gamma, order) - correlations(other, kernel, gamma, order)
+    return mean_over(apart**2, weights[:, None] * weights)
+
+
+class CorrelationCongruence(Objective):
+    """Correlations between examples; the value couples a batch, each process its own.
+
+    Args:
+        student: path of the student's tap; `None` reads logits.
+        teacher: path of the teacher's tap; `None` reads logits.
+        kernel: "gaussian" or "bilinear"; see `correlations`.
+        gamma: of the Gaussian, above 0; small: all pairs look alike.
+        order: terms of its Taylor sum, at least 1.
+
+    Raises:
+        RecipeError: an argument is out of range.
+
+    Example:
+        >>> objective = CorrelationCongruence()
+        >>> objective(torch.eye(3), torch.tensor([[0.0], [2.0], [3.0]])).item() > 0
+        True
+    """
+
+    couples_batch = True
+
+    def __init__(
+        self,
+        student: str | None = None,
+        teacher: str | None = None,
+        kernel: Literal["gaussian", "bilinear"] = "gaussian",
+        gamma: float = 0.4,
+        order: int = 2,
+    ) -> None:
+        super().__init__()
+        self.student, self.teacher = student, teacher
+        self.kernel = check_choice("kernel", kernel, ("gaussian", "bilinear"))
+        self.gamma = check_above("gamma", gamma, 0)
+        self.order = int(check_above("order", order, 1, inclusive=True))
+
+    def needs(self) -> Needs:
+        """One tap a side, or logits."""
+        return taps_needed(self.student, self.teacher)
+
+    def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
+        """`{"correlation-congruence": scalar}`."""
+        mine = read(student, self.student, "student", CARD.name)
+        other = read(teacher, self.teacher, "teacher", CARD.name)
+        return {CARD.name: self.on_tensors(mine, other, batch.weight)}
+
+    def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The scalar for two representations of the same rows."""
+        return correlation_congruence(
+            student.flatten(1), other.flatten(1), weight, kernel=self.kernel, gamma=self.gamma, order=self.order
+        )
+
+    def extra_repr(self) -> str:
+        """Arguments that differ from the default."""
+        return arguments(
+            self.student, self.teacher, kernel=(self.kernel, "gaussian"), gamma=(self.gamma, 0.4), order=(self.order, 2)
+        )

@@ -1,0 +1,113 @@
+"""Probabilistic knowledge transfer (PKT): each example's distribution over its neighbours in the batch agrees."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limbeck.core.batch import Batch
+from limbeck.core.signals import Signals
+from limbeck.objectives.card import MethodCard
+from limbeck.objectives.objective import Needs, Objective
+from limbeck.objectives.reading import arguments, check_choice, read, taps_needed
+from limbeck.objectives.relations import mean_over, others, relatives, unit
+
+CARD = MethodCard(
+    name="pkt",
+    summary="The student keeps how likely each example picks each other one as its neighbour.",
+    needs="logits or one tap a side, of any widths; no labels",
+    cost="one batch x batch matrix of cosines a side",
+    helps="retrieval and embeddings; unlike widths; nothing to tune in the kernel",
+    hurts="small batches; layers after a ReLU, whose cosines are all near each other",
+    paper="Passalis, Tefas 2018, Learning Deep Representations with Probabilistic Knowledge Transfer, ECCV, "
+    "arXiv 1803.10837, equations 3 to 8",
+    suggested="the layer before the classifier; batches of 128; in variant code values are batch^2 times smaller, and "
+    "weights of 1e4 usual",
+)
+
+
+_SMALLEST = 1e-7
+"""Least affinity: rows that point exactly apart would make the divergence infinite."""
+
+
+def neighbours(rows: Float[Tensor, "b d"], among: Tensor) -> Float[Tensor, "b b"]:
+    """Each row's distribution over the pairs `among`: affinity `(1 + cosine) / 2`, divided by the row's sum."""
+    affinity = ((unit(rows) @ unit(rows).T + 1) / 2).clamp_min(_SMALLEST) * among
+    total = affinity.sum(dim=1, keepdim=True)
+    return affinity / torch.where(total > 0, total, 1)
+
+
+def pkt(
+    student: Float[Tensor, "b s"],
+    teacher: Float[Tensor, "b t"],
+    weight: Float[Tensor, " b"] | None = None,
+    variant: str = "paper",
+) -> Float[Tensor, ""]:
+    """`KL(p_t || p_s)` in nats between each row's neighbours, the weighted mean over rows (the paper prints their sum).
+
+    Args:
+        student: one vector a row.
+        teacher: likewise, of any width; no gradient flows into it.
+        weight: one number a row.
+        variant: "paper": neighbours are the other rows. "code", as the authors': a row is its own neighbour too, and
+            the mean goes over all pairs, which makes the value smaller by the number of rows.
+
+    Example:
+        >>> rows = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+        >>> pkt(3 * rows, rows).item() < 1e-6
+        True
+    """
+    mine, other, weights, counts = relatives(student, teacher, weight, CARD.name)
+    among = others(counts) if variant == "paper" else counts[:, None] & counts
+    q, p = neighbours(mine, among), neighbours(other, among)
+    divergence = (p * (torch.where(among, p, 1).log() - torch.where(among, q, 1).log())).sum(dim=1)
+    if variant == "code":
+        divergence = divergence / counts.sum().clamp_min(1)
+    return mean_over(divergence, weights)
+
+
+class PKT(Objective):
+    """Neighbours' distributions; the value couples a batch, each process its own.
+
+    Args:
+        student: path of the student's tap; `None` reads logits.
+        teacher: path of the teacher's tap; `None` reads logits.
+        variant: "paper" or "code"; see `pkt`.
+
+    Raises:
+        RecipeError: there is no such variant.
+
+    Example:
+        >>> objective = PKT()
+        >>> objective(torch.eye(3), torch.tensor([[0.0], [2.0], [3.0]])).item() > 0
+        True
+    """
+
+    couples_batch = True
+
+    def __init__(
+        self, student: str | None = None, teacher: str | None = None, variant: Literal["paper", "code"] = "paper"
+    ) -> None:
+        super().__init__()
+        self.student, self.teacher = student, teacher
+        self.variant = check_choice("variant", variant, ("paper", "code"))
+
+    def needs(self) -> Needs:
+        """One tap a side, or logits."""
+        return taps_needed(self.student, self.teacher)
+
+    def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
+        """`{"pkt": scalar}`."""
+        mine = read(student, self.student, "student", CARD.name)
+        other = read(teacher, self.teacher, "teacher", CARD.name)
+        return {CARD.name: self.on_tensors(mine, other, batch.weight)}
+
+    def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The scalar for two representations of the same rows."""
+        return pkt(student.flatten(1), other.flatten(1), weight, self.variant)
+
+    def extra_repr(self) -> str:
+        """Arguments that differ from the default."""
+        return arguments(self.student, self.teacher, variant=(self.variant, "paper"))

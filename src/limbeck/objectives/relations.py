@@ -1,0 +1,56 @@
+"""What objectives on relations between rows share: which rows are there, how pairs weigh, directions."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from limbeck.errors import ModelError
+
+
+def relatives(
+    student: Tensor, teacher: Tensor, weight: Tensor | None, method: str
+) -> tuple[Float[Tensor, "b s"], Float[Tensor, "b t"], Float[Tensor, " b"], Bool[Tensor, " b"]]:
+    """Both sides as one vector a row, zeros where a row does not count; each row's weight, and whether it counts.
+
+    Args:
+        student: any shape whose first axis is the batch.
+        teacher: likewise; the sides may differ in everything but the number of rows.
+        weight: one number a row; `None` means all ones. Rows of weight 0 take part in no relation.
+        method: for the error.
+
+    Returns:
+        Student, teacher (without gradient), weights, and true where a row counts.
+
+    Raises:
+        ModelError: the sides or the weights have not the same number of rows.
+    """
+    rows = len(student)
+    if len(teacher) != rows or (weight is not None and weight.shape != (rows,)):
+        beside = "" if weight is None else f" and weights of shape {tuple(weight.shape)}"
+        raise ModelError(
+            f"{method} relates rows: the student gives {rows}, the teacher {len(teacher)}{beside}; give both the same"
+        )
+    flat = student.reshape(rows, -1)
+    weights = torch.ones(rows, dtype=flat.dtype, device=flat.device) if weight is None else weight.to(flat.dtype)
+    counts = weights > 0
+    mine = torch.where(counts[:, None], flat, torch.zeros_like(flat))
+    other = teacher.detach().reshape(rows, -1)
+    return mine, torch.where(counts[:, None], other, torch.zeros_like(other)), weights, counts
+
+
+def others(counts: Bool[Tensor, " b"]) -> Bool[Tensor, "b b"]:
+    """True for pairs of two different rows that both count."""
+    return counts[:, None] & counts & ~torch.eye(len(counts), dtype=torch.bool, device=counts.device)
+
+
+def mean_over(values: Tensor, weight: Tensor) -> Float[Tensor, ""]:
+    """`sum(w v) / sum(w)` over everything; 0, with zero gradient, where nothing weighs."""
+    total = weight.sum()
+    return (weight * torch.where(weight > 0, values, 0)).sum() / torch.where(total > 0, total, 1)
+
+
+def unit(vectors: Tensor, dim: int = -1, eps: float = 1e-12) -> Tensor:
+    """Vectors of length 1; those shorter than `eps` become 0, with zero gradient, instead of blowing up."""
+    length = torch.linalg.vector_norm(vectors, dim=dim, keepdim=True)
+    there = length > eps
+    return torch.where(there, vectors / torch.where(there, length, 1), 0)

@@ -1,0 +1,108 @@
+"""RKD, angles: the student keeps the angle that any three examples make."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from limbeck.core.batch import Batch
+from limbeck.core.signals import Signals
+from limbeck.objectives.card import MethodCard
+from limbeck.objectives.objective import Needs, Objective
+from limbeck.objectives.reading import arguments, check_choice, read, taps_needed
+from limbeck.objectives.relations import mean_over, others, relatives, unit
+
+CARD = MethodCard(
+    name="rkd-angle",
+    summary="The student keeps the angles between triplets of examples.",
+    needs="logits or one tap a side, of any widths; no labels",
+    cost="batch^3 angles and batch^2 * width differences a side: 130 MB at 256 rows of 512 floats, and as much again",
+    helps="embeddings and retrieval, beside rkd-distance; it fixes shape where distances fix size",
+    hurts="memory at large batches; nearly equal rows, whose directions are noise",
+    paper="Park, Kim, Lu, Cho 2019, Relational Knowledge Distillation, arXiv 1904.05068, equations 9 and 10",
+    suggested="weight 50 beside hard labels, as in the paper (twice that of rkd-distance); batches of 64 to 128",
+)
+
+
+def angles(rows: Float[Tensor, "b d"]) -> Float[Tensor, "b b b"]:
+    """`[j, i, k]`: the cosine of the angle at row j between rows i and k; 0 where two of them are the same point."""
+    direction = unit(rows - rows[:, None])
+    return direction @ direction.transpose(1, 2)
+
+
+def rkd_angle(
+    student: Float[Tensor, "b s"],
+    teacher: Float[Tensor, "b t"],
+    weight: Float[Tensor, " b"] | None = None,
+    variant: str = "paper",
+) -> Float[Tensor, ""]:
+    """Huber loss (delta 1) between cosines, the mean over ordered triplets of different rows, 0..1.5.
+
+    The paper prints a sum over triplets; its weights (50) go with the mean of the authors' code.
+
+    Args:
+        student: one vector a row.
+        teacher: likewise, of any width; no gradient flows into it.
+        weight: one number a row; a triplet counts with the product of its rows'.
+        variant: "paper", or "code": the authors' mean also counts triplets that name a row twice, which give 0.
+
+    Example:
+        >>> import torch
+        >>> triangle = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+        >>> rkd_angle(7 * triangle + 3, triangle).item() < 1e-6
+        True
+    """
+    mine, other, weights, counts = relatives(student, teacher, weight, CARD.name)
+    loss = F.smooth_l1_loss(angles(mine), angles(other), reduction="none")
+    over = weights[:, None, None] * weights[:, None] * weights
+    pairs = others(counts)
+    different = pairs[:, :, None] & pairs[:, None, :] & pairs
+    return mean_over(loss, over if variant == "code" else over * different)
+
+
+class RKDAngle(Objective):
+    """Angles between examples; the value couples a batch, each process its own.
+
+    Args:
+        student: path of the student's tap; `None` reads logits.
+        teacher: path of the teacher's tap; `None` reads logits.
+        variant: "paper" or "code"; see `rkd_angle`.
+
+    Raises:
+        RecipeError: there is no such variant.
+
+    Example:
+        >>> import torch
+        >>> objective = RKDAngle()
+        >>> objective(torch.eye(3), torch.tensor([[0.0], [2.0], [3.0]])).item() > 0
+        True
+    """
+
+    couples_batch = True
+
+    def __init__(
+        self, student: str | None = None, teacher: str | None = None, variant: Literal["paper", "code"] = "paper"
+    ) -> None:
+        super().__init__()
+        self.student, self.teacher = student, teacher
+        self.variant = check_choice("variant", variant, ("paper", "code"))
+
+    def needs(self) -> Needs:
+        """One tap a side, or logits."""
+        return taps_needed(self.student, self.teacher)
+
+    def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
+        """`{"rkd-angle": scalar}`."""
+        mine = read(student, self.student, "student", CARD.name)
+        other = read(teacher, self.teacher, "teacher", CARD.name)
+        return {CARD.name: self.on_tensors(mine, other, batch.weight)}
+
+    def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The scalar for two representations of the same rows."""
+        return rkd_angle(student.flatten(1), other.flatten(1), weight, self.variant)
+
+    def extra_repr(self) -> str:
+        """Arguments that differ from the default."""
+        return arguments(self.student, self.teacher, variant=(self.variant, "paper"))

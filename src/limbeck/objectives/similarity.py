@@ -1,0 +1,88 @@
+"""Similarity-preserving distillation (SP): pairs alike for the teacher are alike for the student."""
+
+from collections.abc import Mapping
+
+from jaxtyping import Float
+from torch import Tensor
+
+from limbeck.core.batch import Batch
+from limbeck.core.signals import Signals
+from limbeck.objectives.card import MethodCard
+from limbeck.objectives.objective import Needs, Objective
+from limbeck.objectives.reading import arguments, read, taps_needed
+from limbeck.objectives.relations import mean_over, relatives, unit
+
+CARD = MethodCard(
+    name="similarity-preserving",
+    summary="The student keeps which examples of a batch excite a layer alike: the rows of its Gram matrix.",
+    needs="logits or one tap a side, of any shapes; no labels",
+    cost="one batch x batch Gram matrix a side",
+    helps="teacher and student of unlike widths; transfer between domains",
+    hurts="small batches; layers after a ReLU whose every two rows are alike, where there is little to keep",
+    paper="Tung, Mori 2019, Similarity-Preserving Knowledge Distillation, ICCV, arXiv 1907.09682, equation 4",
+    suggested="weight 3000 as in the paper (the value is small: a mean over batch^2 pairs); the last block; batch 128",
+)
+
+
+def similarities(rows: Float[Tensor, "b d"]) -> Float[Tensor, "b b"]:
+    """The Gram matrix with every row scaled to length 1."""
+    return unit(rows @ rows.T)
+
+
+def similarity_preserving(
+    student: Float[Tensor, "b s"], teacher: Float[Tensor, "b t"], weight: Float[Tensor, " b"] | None = None
+) -> Float[Tensor, ""]:
+    """`1 / b^2 ||G_t - G_s||_F^2` between Gram matrices whose rows have length 1; 0..4 / b.
+
+    Args:
+        student: one vector a row.
+        teacher: likewise, of any width; no gradient flows into it.
+        weight: one number a row; a pair counts with the product of its rows'.
+
+    Example:
+        >>> import torch
+        >>> rows = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+        >>> similarity_preserving(3 * rows, rows).item() < 1e-12
+        True
+    """
+    mine, other, weights, _ = relatives(student, teacher, weight, CARD.name)
+    return mean_over((similarities(mine) - similarities(other)) ** 2, weights[:, None] * weights)
+
+
+class SimilarityPreserving(Objective):
+    """Similarities between examples; the value couples a batch, each process its own.
+
+    Args:
+        student: path of the student's tap; `None` reads logits.
+        teacher: path of the teacher's tap; `None` reads logits.
+
+    Example:
+        >>> import torch
+        >>> objective = SimilarityPreserving()
+        >>> objective(torch.eye(3), torch.tensor([[0.0], [2.0], [3.0]])).item() > 0
+        True
+    """
+
+    couples_batch = True
+
+    def __init__(self, student: str | None = None, teacher: str | None = None) -> None:
+        super().__init__()
+        self.student, self.teacher = student, teacher
+
+    def needs(self) -> Needs:
+        """One tap a side, or logits."""
+        return taps_needed(self.student, self.teacher)
+
+    def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
+        """`{"similarity-preserving": scalar}`."""
+        mine = read(student, self.student, "student", CARD.name)
+        other = read(teacher, self.teacher, "teacher", CARD.name)
+        return {CARD.name: self.on_tensors(mine, other, batch.weight)}
+
+    def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The scalar for two representations of the same rows."""
+        return similarity_preserving(student.flatten(1), other.flatten(1), weight)
+
+    def extra_repr(self) -> str:
+        """Arguments that differ from the default."""
+        return arguments(self.student, self.teacher)
