@@ -14,6 +14,7 @@ LimbeckError                     exit code 1: the run failed, and the same comma
     ├── NonFiniteError           NaN or infinity in the loss; the batch was saved
     ├── TeacherQualityError      the teacher is below the recipe's `min_quality`
     ├── OutOfMemoryError         a step does not fit into memory; the message names a batch size that may
+    ├── ProcessLostError         one of several processes was killed or lost; the others stopped
     ├── StorageError             the disk is full or the folder cannot be written
     ├── ExportError              an export failed, or does not agree with the student it came from
     └── Interrupted              exit code 130: SIGINT or SIGTERM; all progress was saved
@@ -84,6 +85,10 @@ class OutOfMemoryError(RunError):
 
 class StorageError(RunError):
     """The disk is full or the folder cannot be written."""
+
+
+class ProcessLostError(RunError):
+    """One of several processes was killed or lost; the others stopped."""
 
 
 class ExportError(RunError):

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from limbeck import record as records
-from limbeck.core.progress import Reporter
+from limbeck.core import processes
+from limbeck.core.progress import Reporter, Silent
 from limbeck.core.runtime import applied
 from limbeck.record import Fingerprints, Record, Tuning, Verdict
 from limbeck.reporting import render
@@ -15,7 +16,7 @@ from limbeck.runs.assemble import assemble
 from limbeck.runs.clock import Clock
 from limbeck.runs.fit import Fitted, Shop
 from limbeck.runs.folder import claimed, finished_trainings
-from limbeck.runs.guided import check_guide, hear
+from limbeck.runs.guided import Heard, check_guide, hear
 from limbeck.runs.keep_teacher import keep_teacher
 from limbeck.runs.labelling import TEACHER
 from limbeck.runs.measured import Subject, model_records, notes_on_costs, student_subjects, teacher_subject
@@ -30,7 +31,8 @@ from limbeck.studies.verdict import CONDITIONS, compare, corrected
 def run(plan: Plan, out: Path, reporter: Reporter) -> Record:
     """Carries a plan out: teacher, tuning, students, measurement, verdict, export, report.
 
-    Everything finished is kept, so that the same call after an interruption goes on where it was.
+    Everything finished is kept, so that the same call after an interruption goes on where it was. Several processes
+    train each model together; the main one does the rest, and speaks.
 
     Args:
         plan: checked.
@@ -44,6 +46,7 @@ def run(plan: Plan, out: Path, reporter: Reporter) -> Record:
         InputError: the folder belongs to another recipe.
         RunError: the run failed; the same call goes on.
     """
+    reporter = reporter if processes.is_main() else Silent()
     rehearse(plan)
     text, fingerprint = resolved_text(plan), plan.fingerprint()
     check_guide(plan)
@@ -61,24 +64,39 @@ def run(plan: Plan, out: Path, reporter: Reporter) -> Record:
         reporter.say(wording.students_to_train(plan))
         with clock.stage("students"):
             fitted = [_seeds(plan, place, tunings[place], shop) for place in range(len(plan.arms))]
-        reporter.say("measuring quality, calibration, size and speed")
-        with clock.stage("measuring"):
-            subjects = _measured(plan, raised, fitted)
-            models = model_records(subjects, plan.splits, plan.task, folder)
-            verdicts = _verdicts(plan, subjects)
-        prints = Fingerprints(data=plan.splits.fingerprint(), teacher=heard.fingerprint, recipe=fingerprint)
-        record = assemble(
-            plan, models=models, verdicts=verdicts, tunings=tunings, prints=prints, conditions=CONDITIONS,
-            folder=folder, more_notes=[heard.note, *notes_on_teacher(plan, raised), *notes_on_costs(subjects)],
-        )  # fmt: skip
-        reporter.say(f"exporting {', '.join(plan.recipe.export or ('onnx',))}, and comparing with the student")
-        with clock.stage("export"):
-            exports = ship(plan, fitted[0][0], record, folder)
-        record = record.model_copy(update={"exports": exports, "timing_s": dict(clock.seconds)})
-        records.write(record, folder)
-        reporter.say("writing the report")
-        with clock.stage("report"):
-            render.write(folder)
+        record = None
+        if processes.is_main():
+            record = _proven(
+                plan, raised=raised, heard=heard, tunings=tunings, fitted=fitted, folder=folder, clock=clock,
+                reporter=reporter,
+            )  # fmt: skip
+        processes.barrier()
+    return record or records.read(folder)
+
+
+def _proven(
+    plan: Plan, *, raised: Raised, heard: Heard, tunings: list[Tuning], fitted: list[list[Fitted]], folder: Path,
+    clock: Clock, reporter: Reporter,
+) -> Record:  # fmt: skip
+    """Measures, judges, exports and reports what was trained."""
+    reporter.say("measuring quality, calibration, size and speed")
+    with clock.stage("measuring"):
+        subjects = _measured(plan, raised, fitted)
+        models = model_records(subjects, plan.splits, plan.task, folder)
+        verdicts = _verdicts(plan, subjects)
+    prints = Fingerprints(data=plan.splits.fingerprint(), teacher=heard.fingerprint, recipe=plan.fingerprint())
+    record = assemble(
+        plan, models=models, verdicts=verdicts, tunings=tunings, prints=prints, conditions=CONDITIONS,
+        folder=folder, more_notes=[heard.note, *notes_on_teacher(plan, raised), *notes_on_costs(subjects)],
+    )  # fmt: skip
+    reporter.say(f"exporting {', '.join(plan.recipe.export or ('onnx',))}, and comparing with the student")
+    with clock.stage("export"):
+        exports = ship(plan, fitted[0][0], record, folder)
+    record = record.model_copy(update={"exports": exports, "timing_s": dict(clock.seconds)})
+    records.write(record, folder)
+    reporter.say("writing the report")
+    with clock.stage("report"):
+        render.write(folder)
     reporter.say(wording.times(clock.seconds))
     return record
 
@@ -93,7 +111,7 @@ def _teacher(plan: Plan, shop: Shop, folder: Path) -> tuple[Raised, Shop]:
         return raised, shop
     quality = require_quality(raised.live, splits, task, recipe.teacher.min_quality, shop.batch_size)
     shop.reporter.say(f"teacher: {wording.figure(task, quality.value)} on validation")
-    if raised.fitted is not None:
+    if raised.fitted is not None and processes.is_main():
         keep_teacher(
             folder / "teacher", recipe=recipe, splits=splits, task=task, teacher=raised.live, fitted=raised.fitted,
             quality=quality,

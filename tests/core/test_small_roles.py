@@ -200,7 +200,12 @@ def test_threads(monkeypatch):
     assert resolve(threads=3).threads == 3
     machine(monkeypatch, cores=2, threads=6)
     assert resolve(parameters=SMALL).threads == 2
-    assert Runtime("cpu", 2).as_dict() == {"device": "cpu", "threads": 2, "mixed_precision": "no"}
+    assert Runtime("cpu", 2).as_dict() == {
+        "device": "cpu",
+        "threads": 2,
+        "mixed_precision": "no",
+        "strategy": "ddp",
+    }
 
 
 def test_threads_are_given_back():

@@ -1,6 +1,7 @@
 """The command line: it parses, calls one verb, and prints. Errors are one line; exit codes are those of `errors`."""
 
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: always.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    if "WORLD_SIZE" in os.environ:  # every process would say how torch might go faster; read when torch is imported
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     raise SystemExit(_run(list(arguments)))
 
 

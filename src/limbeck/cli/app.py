@@ -102,11 +102,14 @@ def distil(
     """Distil: teacher, student, proof, export, report. The same command resumes a run that was interrupted."""
     from limbeck.cli.shown import run_lines
     from limbeck.cli.values import overrides
+    from limbeck.core.processes import speaks
     from limbeck.core.progress import Terminal
     from limbeck.verbs.distil import distil as verb
 
     changes = overrides(set_) | ({} if seeds is None else {"verdict.seeds": seeds})
-    echo(run_lines(verb(recipe=recipe, out=out, overrides=changes, trust_code=trust_code, progress=Terminal())))
+    run = verb(recipe=recipe, out=out, overrides=changes, trust_code=trust_code, progress=Terminal())
+    if speaks():
+        echo(run_lines(run))
 
 
 app.command("distill", hidden=True)(distil)

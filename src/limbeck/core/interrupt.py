@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -16,27 +17,40 @@ class Stopped(KeyboardInterrupt):
 
 
 class Flag:
-    """Whether somebody asked to stop; a second request is not waited for."""
+    """Whether somebody asked to stop; a second request is not waited for.
 
-    def __init__(self) -> None:
+    Args:
+        patience: seconds in which another signal is taken for the same request; a launcher hands on to its processes
+            what the terminal has already told them.
+    """
+
+    def __init__(self, patience: float = 0.0) -> None:
         self.raised = False
         self.number = signal.SIGINT
+        self.patience, self.since = patience, 0.0
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Signal handler: raises the flag; the second time it interrupts at once."""
         del frame
-        if self.raised:
+        if self.raised and time.monotonic() - self.since >= self.patience:
             raise Stopped
-        self.raised, self.number = True, signal.Signals(number)
+        if not self.raised:
+            self.raised, self.number, self.since = True, signal.Signals(number), time.monotonic()
 
 
 @contextmanager
-def interruptible() -> Iterator[Flag]:
+def interruptible(patience: float = 0.0) -> Iterator[Flag]:
     """Catches both signals for the time of the block (in the main thread), then gives the old handlers back.
 
     A request that came after the block's last look at the flag is handed on to the old handler, not swallowed.
+
+    Args:
+        patience: see `Flag`.
+
+    Yields:
+        The flag.
     """
-    flag = Flag()
+    flag = Flag(patience)
     if threading.current_thread() is not threading.main_thread():
         yield flag
         return

@@ -1,5 +1,6 @@
 """Device, threads and seeds: resolved once, saved with the run."""
 
+import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 
+from limbeck.core import processes
 from limbeck.core.machine import cores
 from limbeck.errors import InputError
 
@@ -20,11 +22,13 @@ class Runtime:
         device: "cpu", "cuda", "cuda:1", "mps".
         threads: intra-op threads of torch on the CPU; part of the run's identity, since sums depend on it.
         mixed_precision: "no", "bf16" or "fp16".
+        strategy: how several processes train one model: each holds all of it ("ddp"), or a share of it ("fsdp").
     """
 
     device: str
     threads: int
     mixed_precision: str = "no"
+    strategy: str = "ddp"
 
     def as_dict(self) -> dict[str, str | int]:
         """For the resolved recipe."""
@@ -36,7 +40,12 @@ SMALL = 5_000_000
 
 
 def resolve(
-    *, device: str = "auto", threads: int | None = None, mixed_precision: str = "no", parameters: int = 0
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    mixed_precision: str = "no",
+    strategy: str = "ddp",
+    parameters: int = 0,
 ) -> Runtime:
     """Fills in what the user left open.
 
@@ -45,6 +54,7 @@ def resolve(
         threads: `None` takes 1 where all models are small, else as many as torch would, at most the cores this
             process may use. (A 3K-parameter student trained 20 times slower on two threads of a busy machine.)
         mixed_precision: kept as it is.
+        strategy: likewise.
         parameters: of the largest model.
 
     Returns:
@@ -56,10 +66,27 @@ def resolve(
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     _check_device(device)
+    _check_processes(device, strategy, mixed_precision)
     if mixed_precision == "fp16" and device == "cpu":
         raise InputError("mixed_precision: fp16 needs a GPU; use 'bf16' or 'no' on the CPU")
     most = 1 if parameters < SMALL else min(torch.get_num_threads(), cores())
-    return Runtime(device, threads or most, mixed_precision)
+    return Runtime(device, threads or most, mixed_precision, strategy)
+
+
+def _check_processes(device: str, strategy: str, mixed_precision: str) -> None:
+    """Several processes take a GPU each, or share the CPU."""
+    if strategy == "fsdp" and mixed_precision == "fp16":
+        raise InputError("runtime: strategy fsdp does not scale losses as fp16 needs; use mixed_precision: bf16")
+    if processes.world() == 1 or device == "cpu":
+        return
+    if device != "cuda":
+        raise InputError(
+            f"device: {device!r} is one device, but {processes.world()} processes were started; use 'cuda', where each "
+            "takes the GPU of its number, or 'cpu'"
+        )
+    here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", processes.world())), torch.cuda.device_count()
+    if here > gpus:
+        raise InputError(f"device: {here} processes were started on a machine of {gpus} GPUs; start at most one a GPU")
 
 
 def _check_device(device: str) -> None:

@@ -84,9 +84,16 @@ class TrainingBatches:
             step += 1
 
 
-def evaluation_batches(source: Source, batch_size: int) -> Iterator[Batch]:
-    """Every example once, in order and raw (view 0); the last batch is what is left."""
-    starts = range(0, len(source), batch_size)
+def evaluation_batches(source: Source, batch_size: int, *, rank: int = 0, world: int = 1) -> Iterator[Batch]:
+    """Every example once, in order and raw (view 0); the last batch is what is left.
+
+    Args:
+        source: the examples.
+        batch_size: rows at once.
+        rank: which of the processes this one is.
+        world: how many share the work; each gets every `world`-th batch, the same batches as one process would.
+    """
+    starts = range(rank * batch_size, len(source), world * batch_size)
     places = (np.arange(start, min(start + batch_size, len(source))) for start in starts)
     viewed = Viewed(source, Views())
     for raw in _read(viewed, (_Place(rows, np.zeros(len(rows), np.int64)) for rows in places)):

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
+from limbeck.core import processes
 from limbeck.core.identity import file_fingerprint
 from limbeck.core.interrupt import interruptible
 from limbeck.core.progress import Reporter
@@ -138,7 +139,7 @@ def write_answers(
     ) as desk, interruptible() as flag:  # fmt: skip
         desk.write(range(rank, desk.plan.shards, world), flag)
     manifest = finish(folder, desk.plan)
-    if manifest is None:
+    if manifest is None and processes.world() == 1:  # processes that are joined wait for each other anyway
         desk.say_unfinished()
     return manifest
 

@@ -1,11 +1,13 @@
 """Predictions and qualities of a torch module on held-out batches."""
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from limbeck.core import processes
 from limbeck.errors import DataError, ModelError
 from limbeck.task import Array, Task
 
@@ -19,7 +21,8 @@ class Evaluator:
     """Fills the role `Evaluate`: every score of the task on a split, for training curves.
 
     Args:
-        batches: opens the split anew at each call; rows without a target and padding (weight 0) are left out.
+        batches: opens the split anew at each call; rows without a target and padding (weight 0) are left out. Of
+            several processes each opens its share, every `world`-th batch.
         task: says what the scores are.
         split: what the names begin with.
     """
@@ -41,7 +44,7 @@ class Evaluator:
         Raises:
             DataError: the split holds no labelled example.
         """
-        logits, target = _predict(model, self._batches())
+        logits, target = _together(_answers(model, self._batches()))
         known = np.flatnonzero(target >= 0)
         if not known.size:
             raise DataError(f"{self._split}: no example is labelled, so nothing can be measured on it; label some")
@@ -65,28 +68,36 @@ def predict(model: "nn.Module", batches: "Iterable[Batch]") -> Float[np.ndarray,
         ModelError: the model returns something else than one tensor, one row an example.
         DataError: there are no batches.
     """
-    return _predict(model, batches)[0]
+    return _whole(_answers(model, batches))[0]
 
 
-def _predict(
-    model: "nn.Module", batches: "Iterable[Batch]"
-) -> tuple[Float[np.ndarray, "n *outputs"], Int[np.ndarray, " n"]]:
-    """Logits and targets; a target is -1 where unknown."""
+def _answers(model: "nn.Module", batches: "Iterable[Batch]") -> list[tuple[Array, Array]]:
+    """Logits and targets batch by batch; a target is -1 where unknown."""
     import torch
 
     from limbeck.measuring.modes import device_of, evaluating
 
     device = device_of(model)
-    logits: list[Array] = []
-    targets: list[Array] = []
+    answers: list[tuple[Array, Array]] = []
     with evaluating(model), torch.inference_mode():
         for batch in batches:
             real = slice(None) if batch.weight is None else np.flatnonzero(batch.weight.numpy(force=True) > 0)
             output = _checked(model(batch.to(device).inputs), len(batch))
-            logits.append(output.float().numpy(force=True)[real])
-            targets.append(_targets(batch)[real])
-    if not logits:
+            answers.append((output.float().numpy(force=True)[real], _targets(batch)[real]))
+    return answers
+
+
+def _together(own: list[tuple[Array, Array]]) -> tuple[Float[np.ndarray, "n *outputs"], Int[np.ndarray, " n"]]:
+    """The answers of all processes in the order of one: batch 0 of each, then batch 1, ..."""
+    every = processes.gather(own)
+    rounds = zip_longest(*every)
+    return _whole([answer for one in rounds for answer in one if answer is not None])
+
+
+def _whole(answers: list[tuple[Array, Array]]) -> tuple[Float[np.ndarray, "n *outputs"], Int[np.ndarray, " n"]]:
+    if not answers:
         raise DataError("predict: there are no examples; give a split with at least one")
+    logits, targets = zip(*answers, strict=True)
     return np.concatenate(logits), np.concatenate(targets)
 
 

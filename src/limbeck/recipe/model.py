@@ -262,6 +262,8 @@ class RuntimePlan(_Section):
     """Threads on the CPU; null: 1 where the largest model has under 5M parameters, else as many as torch would take."""
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
     """Number format of the heavy layers."""
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+    """Several processes (torchrun): ddp, each holds the whole model; fsdp, each holds a share of it (FSDP2)."""
 
 
 class Recipe(_Section):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from limbeck.core import processes
 from limbeck.core.storage import read_json, write_json
 from limbeck.errors import StorageError
 
@@ -40,5 +41,6 @@ class Clock:
             yield
         finally:
             self.seconds[name] = round(before + time.monotonic() - start, 3)
-            with suppress(StorageError):  # the block's own error says more
-                write_json(self.path, self.seconds)
+            if processes.is_main():
+                with suppress(StorageError):  # the block's own error says more
+                    write_json(self.path, self.seconds)

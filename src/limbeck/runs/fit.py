@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from limbeck.core import processes
 from limbeck.core.architecture import architecture_fingerprint
 from limbeck.core.identity import fingerprint, state_fingerprint
 from limbeck.core.progress import Reporter
@@ -137,13 +138,18 @@ def fit(job: Job, shop: Shop) -> Fitted:
     if shop.also is not None and _finished(shop.also / identity[:16]):
         folder = shop.also / identity[:16]
     done, weights = folder / "done.json", folder / "weights.safetensors"
-    if not _finished(folder):
+    if not processes.agreed(_finished(folder)):
+        rank, world = processes.rank(), processes.world()
         result = train(
             model,
             [Stage(copy.deepcopy(job.objective), job.steps, job.train)],  # what it learns is this training's alone
-            batches=TrainingBatches(job.source, views=shop.views, batch_size=shop.batch_size, seed=job.seed),
+            batches=TrainingBatches(
+                job.source, views=shop.views, batch_size=shop.batch_size, seed=job.seed, rank=rank, world=world
+            ),
             teacher=shop.teacher,
-            evaluate=Evaluator(lambda: evaluation_batches(shop.validation, shop.batch_size), shop.task),
+            evaluate=Evaluator(
+                lambda: evaluation_batches(shop.validation, shop.batch_size, rank=rank, world=world), shop.task
+            ),
             runtime=shop.runtime,
             seed=job.seed,
             identity=identity,
@@ -152,18 +158,20 @@ def fit(job: Job, shop: Shop) -> Fitted:
             reporter=shop.reporter,
             name=job.name,
         )
-        write_tensors(weights, model.core.state_dict())
-        write_json(
-            done,
-            {
-                "identity": identity,
-                "name": job.name,
-                "steps": result.steps,
-                "seconds": result.seconds,
-                "history": result.history,
-            },
-        )
-        (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        if processes.is_main():
+            write_tensors(weights, model.core.state_dict())
+            write_json(
+                done,
+                {
+                    "identity": identity,
+                    "name": job.name,
+                    "steps": result.steps,
+                    "seconds": result.seconds,
+                    "history": result.history,
+                },
+            )
+            (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        processes.barrier()
     found = read_json(done)
     return Fitted(job, folder, found["history"], found["seconds"])
 
@@ -189,6 +197,7 @@ def _identity(job: Job, shop: Shop, model: Prepared) -> str:
             "seed": job.seed,
             "train": job.train.as_dict(),
             "runtime": shop.runtime.as_dict(),
+            "processes": processes.world(),
             "versions": [__version__, torch.__version__],
         }
     )

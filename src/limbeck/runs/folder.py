@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from limbeck.core import processes
 from limbeck.core.storage import plain_storage_errors, read_json, write_json, write_text
 from limbeck.errors import RunFolderError
 
@@ -18,7 +19,7 @@ _LEFT_OVER = re.compile(r"^\..+-\w+\.tmp(\.\w+)?$")
 
 @contextmanager
 def claimed(folder: Path, *, recipe_text: str, recipe_fingerprint: str) -> Iterator[Path]:
-    """Makes the folder, or takes up a run of the same recipe in it.
+    """Makes the folder, or takes up a run of the same recipe in it; of several processes the main one does.
 
     Args:
         folder: of the run.
@@ -29,9 +30,14 @@ def claimed(folder: Path, *, recipe_text: str, recipe_fingerprint: str) -> Itera
         The folder.
 
     Raises:
-        RunFolderError: it belongs to another recipe, holds something else, or another process is at work in it.
+        RunFolderError: it belongs to another recipe, holds something else, was begun by another number of processes,
+            or another run is at work in it.
         StorageError: it cannot be written.
     """
+    if not processes.is_main():
+        processes.barrier()
+        yield folder
+        return
     check(folder, recipe_fingerprint=recipe_fingerprint)
     with plain_storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,8 +46,10 @@ def claimed(folder: Path, *, recipe_text: str, recipe_fingerprint: str) -> Itera
         _lock(handle, folder)
         check(folder, recipe_fingerprint=recipe_fingerprint)  # another process may have been faster
         _sweep(folder)
-        write_json(folder / _MARK, {"recipe": recipe_fingerprint})  # first: a folder without it is nobody's
+        mark = {"recipe": recipe_fingerprint, "processes": processes.world()}
+        write_json(folder / _MARK, mark)  # first: a folder without it is nobody's
         write_text(folder / "recipe.yaml", recipe_text)
+        processes.barrier()
         yield folder
     finally:
         os.close(handle)
@@ -54,10 +62,17 @@ def check(folder: Path, *, recipe_fingerprint: str) -> None:
     if not folder.is_dir():
         raise RunFolderError(f"{folder} is a file; choose another --out")
     if (folder / _MARK).is_file():
-        if _owner(folder) != recipe_fingerprint:
+        recipe, count = _owner(folder)
+        if recipe != recipe_fingerprint:
             raise RunFolderError(
                 f"{folder} holds a run of another recipe (see its recipe.yaml) or of other data; "
                 "choose another --out, or remove it"
+            )
+        if count != processes.world():
+            raise RunFolderError(
+                f"{folder} holds a run of {_counted(count)}, and this is one of {_counted(processes.world())}: its "
+                "sums, and so its weights, would differ in their last digits; start it as before, or choose another "
+                "--out"
             )
         return
     if any(entry.name != _LOCK and not _LEFT_OVER.match(entry.name) for entry in folder.iterdir()):
@@ -97,10 +112,16 @@ def finished_trainings(folder: Path) -> int:
     return sum(1 for _ in (folder / "checkpoints").glob("*/done.json"))
 
 
-def _owner(folder: Path) -> str:
+def _counted(count: int) -> str:
+    return "one process" if count == 1 else f"{count} processes (torchrun --nproc-per-node {count})"
+
+
+def _owner(folder: Path) -> tuple[str, int]:
+    """The recipe's fingerprint, and how many processes began the run."""
     try:
-        return str(read_json(folder / _MARK)["recipe"])
-    except (ValueError, KeyError, TypeError) as error:
+        mark = read_json(folder / _MARK)
+        return str(mark["recipe"]), int(mark.get("processes", 1))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunFolderError(
             f"{folder / _MARK} cannot be read as the mark of a run; choose another --out, or remove the folder"
         ) from error

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from limbeck.core import processes
 from limbeck.core.identity import fingerprint
 from limbeck.core.progress import Reporter
 from limbeck.core.protocols import SignalSource
@@ -113,8 +114,11 @@ def hear(plan: Plan, teacher: Speaker | None, folder: Path, reporter: Reporter) 
         count=views_needed(plan),
         spec=signal_spec(plan.recipe),
         device=plan.runtime.device,
+        rank=processes.rank(),
+        world=processes.world(),
         reporter=reporter,
     )
+    processes.barrier()
     guide = open_guide(folder / "guide", expect=expectation(plan, teacher))
     note = (
         f"The teacher spoke once, into a study guide ({size(needed)}): {written:,} answers, which the trainings read "

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from limbeck.core.processes import take_device
 from limbeck.core.progress import Reporter
 from limbeck.core.storage import write_text
 from limbeck.errors import InputError, RecipeError
@@ -37,6 +38,7 @@ def write_labels(plan: Plan, out: Path, *, engine: str, workers: int, reporter: 
     Returns:
         Facts of the finished guide; `None` while other ranks still write.
     """
+    take_device()
     home = out / TEACHER
     check_place(plan, out)
     teacher = taught(plan, home, reporter)

@@ -143,8 +143,9 @@ def _resolved(recipe: Recipe, largest: Blueprint) -> tuple[Recipe, Runtime]:
     wanted = recipe.runtime
     parameters = sum(p.numel() for p in largest.make(recipe.seed).parameters())
     runtime = resolve(
-        device=wanted.device, threads=wanted.threads, mixed_precision=wanted.mixed_precision, parameters=parameters
-    )
+        device=wanted.device, threads=wanted.threads, mixed_precision=wanted.mixed_precision,
+        strategy=wanted.strategy, parameters=parameters,
+    )  # fmt: skip
     return recipe.model_copy(update={"runtime": wanted.model_copy(update=runtime.as_dict())}), runtime
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from limbeck.core import processes
 from limbeck.core.batch import Batch
 from limbeck.core.protocols import Objective
 from limbeck.errors import RecipeError
@@ -18,7 +19,7 @@ def pieces(batch: Batch, count: int, objective: Objective) -> Iterator[tuple[Bat
     Yields:
         A piece, and for each part of the objective the piece's share of its mass (0 where nothing in the batch
         counts). The losses of the pieces times these shares add up to the loss of the batch; `None` stands for
-        a single piece.
+        a single piece. Of a batch that several processes hold, their sums are what has the batch's loss as its mean.
 
     Example:
         >>> import torch
@@ -29,15 +30,16 @@ def pieces(batch: Batch, count: int, objective: Objective) -> Iterator[tuple[Bat
         [(2, [0.0]), (3, [1.0])]
     """
     count = min(count, len(batch))
-    if count <= 1:
+    world = processes.world()
+    if count <= 1 and world == 1:
         yield batch, None
         return
     ends = [len(batch) * (number + 1) // count for number in range(count)]
     parts = [batch.rows(slice(start, end)) for start, end in zip([0, *ends], ends, strict=False)]
     masses = [objective.masses(part) for part in parts]
-    totals = [sum(column) for column in zip(*masses, strict=True)]
+    totals = processes.sums([sum(column) for column in zip(*masses, strict=True)])
     for part, own in zip(parts, masses, strict=True):
-        yield part, [mass / total if total > 0 else 0.0 for mass, total in zip(own, totals, strict=True)]
+        yield part, [world * mass / total if total > 0 else 0.0 for mass, total in zip(own, totals, strict=True)]
 
 
 def check(objective: Objective, count: int) -> None:

@@ -14,9 +14,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.optim import Optimizer
 
+from limbeck.core import processes
 from limbeck.core.storage import write_tensors
 from limbeck.errors import RunFolderError
 from limbeck.training import randomness
+from limbeck.training.sharded import like, whole
 
 
 class Stateful(Protocol):
@@ -59,7 +61,7 @@ def save(
     optimiser: Optimizer,
     scaler: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes the state of a run.
+    """Writes the state of a run; of several processes the main one writes for all, and all return when it has.
 
     Args:
         path: the file; replaced as a whole.
@@ -78,10 +80,13 @@ def save(
     state = optimiser.state_dict()["state"]
     for number, entries in state.items():
         for key, value in entries.items():
-            tensors[f"optimiser/{number}/{key}"] = torch.as_tensor(value)
-    tensors |= randomness.states()
+            tensors[f"optimiser/{number}/{key}"] = whole(torch.as_tensor(value))
+    for rank, states in enumerate(processes.gather(randomness.states())):
+        tensors |= {_of(rank, name): value for name, value in states.items()}
     meta = {"identity": identity, "progress": asdict(progress), "scaler": None if scaler is None else dict(scaler)}
-    write_tensors(path, tensors, {"limbeck": json.dumps(meta)})
+    if processes.is_main():
+        write_tensors(path, tensors, {"limbeck": json.dumps(meta)})
+    processes.barrier()
 
 
 def load(
@@ -109,7 +114,8 @@ def load(
         module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
     if optimiser is not None:
         _load_optimiser(optimiser, tensors)
-    randomness.restore(tensors)
+    own = {name: tensors.get(_of(processes.rank(), name), value) for name, value in tensors.items()}
+    randomness.restore(own)
     return Progress(**meta["progress"]), meta["scaler"]
 
 
@@ -120,6 +126,11 @@ def peek(path: Path) -> Progress:
         RunFolderError: the file is damaged.
     """
     return Progress(**_read(path, with_tensors=False)[0]["progress"])
+
+
+def _of(rank: int, name: str) -> str:
+    """Where a checkpoint keeps the random state of a process."""
+    return name if rank == 0 else f"process-{rank}/{name}"
 
 
 def _read(path: Path, *, with_tensors: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -144,5 +155,5 @@ def _load_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None
         _, number, entry = key.split("/")
         parameter = parameters[int(number)]
         alike = value.shape == parameter.shape and value.ndim > 0
-        state.setdefault(int(number), {})[entry] = torch.empty_like(parameter).copy_(value) if alike else value
+        state.setdefault(int(number), {})[entry] = like(value, parameter) if alike else value
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

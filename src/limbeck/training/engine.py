@@ -1,17 +1,22 @@
 """What accelerate does for the loop: device, mixed precision, and the step across processes."""
 
+import gc
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from limbeck.core import processes
 from limbeck.core.batch import Inputs
 from limbeck.core.runtime import Runtime
 from limbeck.errors import ModelError
+from limbeck.training import batch_norm, sharded
 from limbeck.training.compiled import compile_forward
 
 
@@ -26,19 +31,40 @@ class Engine:
     """
 
     def __init__(self, runtime: Runtime, model: nn.Module, objective: nn.Module, *, compiled: bool = False) -> None:
-        self.accelerator = _accelerator(runtime)
+        self.accelerator = _accelerator(runtime, model)
         self.device = self.accelerator.device
         convolutional = any(isinstance(module, nn.Conv2d) for module in model.modules())
         self.channels_last = convolutional and not (self.device.type == "cpu" and _corrupts_memory(model))
         if self.channels_last:
             model.to(memory_format=torch.channels_last)
         self.own = frozenset(model.__dict__)
-        self.model: nn.Module = self.accelerator.prepare_model(model)
-        objective.to(self.device)
+        self.objective = objective.to(self.device)
+        self.plain = model
+        self.spread = processes.world() > 1 and runtime.strategy == "fsdp"
+        if self.spread:
+            copied = sharded.sharded(model.to(self.device), self.device)
+            self.model: nn.Module = self.accelerator.prepare_model(copied, evaluation_mode=True)  # not wrapped twice
+        else:
+            self.model = self.accelerator.prepare_model(model)
         self.call: Callable[[Inputs], object] = self.model
         self.note: str | None = None
         if compiled:
             self.call, self.note = compile_forward(self.model, self.device)
+
+    @property
+    def trained(self) -> nn.Module:
+        """The module whose parameters the optimiser moves: the model, or its copy that is spread over processes."""
+        return self.model if self.spread else self.plain
+
+    def settle(self) -> None:
+        """The plain model gets the weights of a spread one; every process must ask."""
+        if self.spread:
+            sharded.gather_into(self.plain, self.model)
+
+    def spread_again(self) -> None:
+        """The inverse of `settle`, after the plain model was changed."""
+        if self.spread:
+            sharded.scatter_from(self.plain, self.model)
 
     def prepare(self, optimiser: Optimizer) -> Optimizer:
         """The optimiser, aware of loss scaling and of other processes."""
@@ -53,7 +79,8 @@ class Engine:
         """
         if self.channels_last and isinstance(inputs, Tensor) and inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        logits = self.call(inputs)
+        with batch_norm.over_all_processes():
+            logits = self.call(inputs)
         if not isinstance(logits, Tensor):
             raise ModelError(
                 f"the student must return one tensor of logits, it returned {type(logits).__name__}; "
@@ -67,10 +94,18 @@ class Engine:
 
     def descend(self, optimiser: Optimizer, clip_norm: float | None) -> None:
         """One optimiser step down the gradient that was gathered."""
+        self._average_bridges()
         if clip_norm is not None:
             parameters = [p for group in optimiser.param_groups for p in group["params"]]
             self.accelerator.clip_grad_norm_(parameters, clip_norm)
         optimiser.step()
+
+    def _average_bridges(self) -> None:
+        """The objective's own gradients, averaged over the processes as those of the model are."""
+        if processes.world() > 1:
+            for parameter in self.objective.parameters():
+                if parameter.grad is not None:
+                    processes.add_up(parameter.grad).div_(processes.world())
 
     def scaler(self) -> Mapping[str, Any] | None:
         """State of the float16 loss scaler, if there is one."""
@@ -89,8 +124,25 @@ class Engine:
         for trace in ("forward", "_is_accelerate_prepared"):  # else the next stage would run without its precision
             if trace not in self.own:
                 model.__dict__.pop(trace, None)
+        self.model = model
+        if processes.world() > 1:
+            gc.collect()  # the wrapping's hooks on the parameters go with it, before the next stage is wrapped
         if self.device.type != "cpu":  # it also collects garbage: a fifth of a second, more than a small training takes
             self.accelerator.free_memory()
+
+
+def _in_parallel(model: nn.Module) -> DistributedDataParallelKwargs:
+    """How the processes keep together: gradients are averaged; what batch normalisation counts is alike anyway.
+
+    Parameters that take no part in some step are allowed, as in one process. Buffers of other layers follow the main
+    process's.
+    """
+    normal = tuple(module for module in model.modules() if isinstance(module, nn.modules.batchnorm._NormBase))  # noqa: SLF001
+    counted = {buffer for module in normal for buffer in module.buffers(recurse=False)}
+    kept = set(model.state_dict())
+    others = any(buffer not in counted for name, buffer in model.named_buffers() if name in kept)
+    warnings.filterwarnings("ignore", message=".*`broadcast_buffers` is deprecated.*")  # accelerate knows no other name
+    return DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=others)
 
 
 def _corrupts_memory(model: nn.Module) -> bool:
@@ -106,10 +158,12 @@ def _corrupts_memory(model: nn.Module) -> bool:
     )
 
 
-def _accelerator(runtime: Runtime) -> Accelerator:
+def _accelerator(runtime: Runtime, model: nn.Module) -> Accelerator:
     if runtime.device.startswith("cuda:"):
         torch.cuda.set_device(runtime.device)
-    arguments = {"cpu": runtime.device == "cpu", "mixed_precision": runtime.mixed_precision}
+    arguments: dict[str, Any] = {"cpu": runtime.device == "cpu", "mixed_precision": runtime.mixed_precision}
+    if processes.world() > 1:
+        arguments["kwargs_handlers"] = [_in_parallel(model)]
     try:
         accelerator = Accelerator(**arguments)
     except ValueError:

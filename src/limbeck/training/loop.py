@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from limbeck.core import processes
 from limbeck.core import progress as showing
 from limbeck.core.interrupt import interruptible
 from limbeck.core.protocols import Batches, Evaluate, Follow, SignalSource
@@ -18,6 +19,9 @@ from limbeck.training.checkpoint import Progress
 from limbeck.training.patience import Goal
 from limbeck.training.shortage import refuse_shortage
 from limbeck.training.sitting import Sitting, Stage
+
+_APART = 0x9E3779B1
+"""Between the seeds of two processes, whose dropout must not be the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +86,15 @@ def train(
         StorageError: a checkpoint could not be written.
         OutOfMemoryError: a step, or a look at validation, did not fit into memory; the last checkpoint stands.
     """
+    alone = processes.world() == 1
     shows: showing.Reporter = reporter or showing.Silent()
     follows: Follow = follow or (lambda _history: None)
     path = None if store is None else store / "checkpoint.safetensors"
     ends = [sum(stage.steps for stage in stages[: n + 1]) for n in range(len(stages))]
-    resumed = checkpoint.peek(path).step if path is not None and path.exists() else 0
-    seed_everything(seed)
+    resumed = processes.agreed(checkpoint.peek(path).step if path is not None and path.exists() else 0)
+    seed_everything((seed + _APART * processes.rank()) % 2**32)
     kept = 0
-    with applied(runtime), interruptible() as flag, shows.task(name, ends[-1]) as shown:
+    with applied(runtime), interruptible(processes.patience()) as flag, shows.task(name, ends[-1]) as shown:
         progress = Progress()
         shown.advance(resumed)
         for stage, end in zip(stages, ends, strict=True):
@@ -106,11 +111,11 @@ def train(
                     progress, resumed = sitting.resume(path), 0
                     follows(progress.history)
                 for batch in islice(batches.from_step(progress.step), sitting.left(progress)):
-                    values = sitting.step(batch, teacher, progress)
+                    values = sitting.step(batch, teacher, progress, stop=flag.raised)
                     if sitting.look(progress, evaluate):
                         follows(progress.history)
                     shown.advance(values=values)
-                    if flag.raised:
+                    if flag.raised if alone else sitting.asked:
                         sitting.save(progress)
                         go_on = "run the same command to go on" if path else "nothing was kept, for there is no store"
                         raise Interrupted(f"{name}: stopped at step {progress.step}; {go_on}")

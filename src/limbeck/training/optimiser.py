@@ -9,6 +9,7 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from limbeck.errors import ModelError
 from limbeck.training.settings import TrainSettings
+from limbeck.training.sharded import is_sharded
 
 
 def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
@@ -62,7 +63,8 @@ def build_optimiser(modules: Iterable[nn.Module], settings: TrainSettings) -> Op
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
-    fused = all(p.device.type in ("cpu", "cuda") and torch.is_floating_point(p) for p in parameters)
+    plain = [p for p in parameters if not is_sharded(p) and torch.is_floating_point(p)]
+    fused = len(plain) == len(parameters) and all(p.device.type in ("cpu", "cuda") for p in plain)
     if settings.optimiser == "sgd":
         nesterov = settings.momentum > 0
         return SGD(groups, settings.learning_rate, momentum=settings.momentum, nesterov=nesterov, fused=fused)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from limbeck.core import processes
 from limbeck.core.batch import Batch
 from limbeck.core.protocols import Evaluate, Objective, SignalSource
 from limbeck.core.runtime import Runtime
@@ -66,8 +67,11 @@ class Sitting:
         _choose(model, stage.trains)
         accumulate.check(stage.objective, stage.settings.accumulate)
         self.engine = engine.Engine(runtime, model, self.objective_module, compiled=stage.settings.compile)
-        self.optimiser: Optimizer = self.engine.prepare(build_optimiser([model, self.objective_module], stage.settings))
+        self.optimiser: Optimizer = self.engine.prepare(
+            build_optimiser([self.engine.trained, self.objective_module], stage.settings)
+        )
         self.clock = self.saved = time.monotonic()
+        self.asked = self.due = False
         self.eval_steps = _evenly(stage.steps, stage.settings.evaluations)
         self.average = None if stage.settings.ema is None else Kept(model)
         self.goal = goal if stage.settings.patience is not None else None
@@ -102,12 +106,25 @@ class Sitting:
             self.average.take(self.model)
         if boundary and self.best is not None:
             self.best.take(self.model)
+        self.engine.spread_again()
         return progress
 
-    def step(self, batch: Batch, teacher: SignalSource | None, progress: Progress) -> dict[str, float]:
-        """One optimiser step; returns the weighted loss terms by name."""
+    def step(
+        self, batch: Batch, teacher: SignalSource | None, progress: Progress, *, stop: bool = False
+    ) -> dict[str, float]:
+        """One optimiser step; returns the weighted loss terms by name.
+
+        Args:
+            batch: this process's rows.
+            teacher: asked about them.
+            progress: moved on.
+            stop: whether somebody asked this process to stop; if so, `asked` is true afterwards in all of them.
+
+        Returns:
+            Means over the rows of all processes.
+        """
         settings, done = self.stage.settings, progress.step - self.start
-        self.rows = len(batch)
+        self.rows = len(batch) * processes.world()
         self.model.train()
         set_learning_rate(self.optimiser, learning_rate(done, self.stage.steps, settings))
         self.optimiser.zero_grad()
@@ -117,8 +134,9 @@ class Sitting:
                 values[name] = values.get(name, 0.0) + value.item()
         self.engine.descend(self.optimiser, settings.clip_norm)
         if self.average is not None and settings.ema is not None:
+            self.engine.settle()
             average(self.average, self.model, decay=settings.ema, updates=done)
-        return _account(progress, values)
+        return _account(progress, self._agreed(values, stop=stop))
 
     def _learn(
         self, batch: Batch, shares: Sequence[float] | None, teacher: SignalSource | None, progress: Progress
@@ -145,11 +163,19 @@ class Sitting:
         self.engine.backward(loss)
         return terms
 
+    def _agreed(self, values: Mapping[str, float], *, stop: bool) -> dict[str, float]:
+        """The terms over all processes, which at the same time agree on stopping and saving."""
+        due = time.monotonic() - self.saved >= self.stage.settings.checkpoint_seconds
+        *totals, stops, dues = processes.sums([*values.values(), stop, due and processes.is_main()])
+        self.asked, self.due = stops > 0, dues > 0
+        return {name: total / processes.world() for name, total in zip(values, totals, strict=True)}
+
     def look(self, progress: Progress, evaluate: Evaluate) -> bool:
         """Adds a row to the history where it is time to; at the last one, the student becomes what is kept of it."""
         if progress.step - self.start not in self.eval_steps:
             return False
         values = {f"train/{name}": total / progress.count for name, total in progress.sums.items()}
+        self.engine.settle()
         epoch = round(progress.step / self.steps_per_epoch, 4)
         with nullcontext() if self.average is None else self.average.lent(self.model):
             values |= evaluate(self.model)
@@ -160,6 +186,7 @@ class Sitting:
         final = self.best or self.average
         if final is not None and not self.left(progress):
             final.give(self.model)
+            self.engine.spread_again()
         return True
 
     def _looks(self, progress: Progress) -> list[dict[str, Any]]:
@@ -168,11 +195,13 @@ class Sitting:
 
     def save_if_due(self, progress: Progress) -> None:
         """Saves when the last checkpoint is old enough."""
-        if time.monotonic() - self.saved >= self.stage.settings.checkpoint_seconds:
+        alone = processes.world() == 1
+        if time.monotonic() - self.saved >= self.stage.settings.checkpoint_seconds if alone else self.due:
             self.save(progress)
 
     def save(self, progress: Progress) -> None:
         """Writes the checkpoint and counts the time; weights that are not finite are refused, not saved."""
+        self.engine.settle()
         nonfinite.check_weights(self.model, progress.step)
         self._tick(progress)
         self.saved = self.clock
@@ -184,6 +213,7 @@ class Sitting:
 
     def finish(self, progress: Progress) -> None:
         """The last look at what was trained; the loss has only vouched for all steps but the last."""
+        self.engine.settle()
         nonfinite.check_weights(self.model, progress.step)
 
     def close(self, progress: Progress) -> None:

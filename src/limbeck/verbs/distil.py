@@ -90,6 +90,7 @@ def distil(
     from torch import nn
 
     from limbeck import pipeline
+    from limbeck.core.processes import joined
     from limbeck.runs.given import Given
     from limbeck.runs.lent import lent
     from limbeck.runs.stop import stoppable
@@ -100,7 +101,7 @@ def distil(
         objective=_summed(objective), trust_code=trust_code,
         folder=Path(recipe).absolute().parent if isinstance(recipe, str | Path) else None,
     )  # fmt: skip
-    with stoppable(), lent(*([teacher] if isinstance(teacher, nn.Module) else [])):
+    with stoppable(), joined(), lent(*([teacher] if isinstance(teacher, nn.Module) else [])):
         made = planned(recipe, given, overrides)
         folder = Path(out) if out is not None else Path("runs") / made.recipe.name
         return Run(folder, pipeline.run(made, folder, progress or Silent()))

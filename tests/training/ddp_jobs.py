@@ -1,0 +1,94 @@
+"""Small trainings that one process and several must end alike: no dropout, whose draws are each process's own."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from limbeck.core.runtime import Runtime
+from limbeck.data.loader import TrainingBatches, evaluation_batches
+from limbeck.data.preprocess import Preprocess
+from limbeck.data.view_ops import Shift
+from limbeck.data.views import Views
+from limbeck.measuring.evaluate import Evaluator
+from limbeck.objectives import HardLabels, SoftTargets, as_sum
+from limbeck.students.convnet import ConvNet
+from limbeck.task import TASKS
+from limbeck.training.sitting import Stage
+
+from .workshop import PIXELS, Bridged, Outcome, always, digits, run
+
+
+def plain() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(Preprocess(PIXELS), nn.Flatten(), nn.Linear(64, 24), nn.ReLU(), nn.Linear(24, 10))
+
+
+def normalised() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(Preprocess(PIXELS), ConvNet(inputs=(1, 8, 8), outputs=10, width=4, depth=2))
+
+
+class Partial(nn.Module):
+    """Not all parameters take part, and one layer counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = plain()
+        self.idle = nn.Linear(3, 3)
+        self.register_buffer("largest", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.largest.copy_(torch.maximum(self.largest, x.max()))
+        return self.body(x)
+
+
+def both(steps: int = 10, **settings: Any) -> list[Stage]:
+    return [Stage(0.7 * SoftTargets(2.0) + 0.3 * HardLabels(), steps, always(evaluations=5, **settings))]
+
+
+JOBS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Stage]]]] = {
+    "plain": (plain, both),
+    "sgd, clipped": (plain, lambda: both(optimiser="sgd", learning_rate=0.05, clip_norm=0.5)),
+    "normalised": (normalised, lambda: both(optimiser="sgd", learning_rate=0.05)),
+    "bridge": (plain, lambda: [Stage(Bridged() + HardLabels(), 10, always(evaluations=2))]),
+    "partial": (Partial, both),
+    "two stages": (
+        normalised,
+        lambda: [
+            Stage(as_sum(HardLabels()), 5, always(evaluations=2), trains=("1.body",)),
+            Stage(SoftTargets(3.0) + Bridged(), 5, always(optimiser="sgd", learning_rate=0.02, evaluations=2)),
+        ],
+    ),
+    "fsdp": (plain, lambda: both(clip_norm=0.5)),
+    "fsdp, normalised": (normalised, lambda: both(optimiser="sgd", learning_rate=0.05)),
+}
+"""Name -> fresh model, fresh stages. Adam divides by gradients that are almost 0, which makes much of last digits: with
+batch normalisation, whose sums run otherwise in two processes, SGD shows better whether all else is the same."""
+
+
+def train_job(
+    name: str, rank: int = 0, world: int = 1, *, disturbed: Callable[[Any], Any] = lambda source: source,
+    store: Path | None = None,
+) -> Outcome:  # fmt: skip
+    """What one of `world` processes does."""
+    make, stages_of = JOBS[name]
+    model, stages = make(), stages_of()
+
+    def held_out():
+        return evaluation_batches(digits("test", 90), 20, rank=rank, world=world)
+
+    done = run(
+        model,
+        stages,
+        source=disturbed(
+            TrainingBatches(digits(), views=Views((Shift(1),), 5), batch_size=32, seed=0, rank=rank, world=world)
+        ),
+        evaluate=Evaluator(held_out, TASKS["multiclass"]),
+        runtime=Runtime("cpu", 1, strategy="fsdp" if name.startswith("fsdp") else "ddp"),
+        store=store,
+    )
+    return Outcome(model.state_dict(), done.history, [stage.objective.state_dict() for stage in stages])
