@@ -4,12 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from limbeck.core.runtime import Runtime
 from limbeck.data.loader import TrainingBatches, evaluation_batches
 from limbeck.data.preprocess import Preprocess
+from limbeck.data.subset import Relabelled
 from limbeck.data.view_ops import Shift
 from limbeck.data.views import Views
 from limbeck.measuring.evaluate import Evaluator
@@ -19,6 +21,13 @@ from limbeck.task import TASKS
 from limbeck.training.sitting import Stage
 
 from .workshop import PIXELS, Bridged, Outcome, always, digits, run
+
+
+def few_labels() -> Relabelled:
+    """A quarter is labelled, so that of some batches one process has twice as many labels as the other."""
+    source = digits()
+    known = np.random.default_rng(0).random(len(source)) < 0.25
+    return Relabelled(source, np.where(known, source.labels, -1).astype(np.int64), tuple("0123456789"))
 
 
 def plain() -> nn.Sequential:
@@ -56,6 +65,8 @@ JOBS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Stage]]]] = {
     "normalised": (normalised, lambda: both(optimiser="sgd", learning_rate=0.05)),
     "bridge": (plain, lambda: [Stage(Bridged() + HardLabels(), 10, always(evaluations=2))]),
     "partial": (Partial, both),
+    "in pieces, averaged": (plain, lambda: both(accumulate=3, ema=0.9)),
+    "few labels": (plain, both),
     "two stages": (
         normalised,
         lambda: [
@@ -63,7 +74,7 @@ JOBS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Stage]]]] = {
             Stage(SoftTargets(3.0) + Bridged(), 5, always(optimiser="sgd", learning_rate=0.02, evaluations=2)),
         ],
     ),
-    "fsdp": (plain, lambda: both(clip_norm=0.5)),
+    "fsdp": (plain, lambda: both(clip_norm=0.5, ema=0.9)),
     "fsdp, normalised": (normalised, lambda: both(optimiser="sgd", learning_rate=0.05)),
 }
 """Name -> fresh model, fresh stages. Adam divides by gradients that are almost 0, which makes much of last digits: with
@@ -78,6 +89,8 @@ def train_job(
     make, stages_of = JOBS[name]
     model, stages = make(), stages_of()
 
+    source = few_labels() if name == "few labels" else digits()
+
     def held_out():
         return evaluation_batches(digits("test", 90), 20, rank=rank, world=world)
 
@@ -85,7 +98,7 @@ def train_job(
         model,
         stages,
         source=disturbed(
-            TrainingBatches(digits(), views=Views((Shift(1),), 5), batch_size=32, seed=0, rank=rank, world=world)
+            TrainingBatches(source, views=Views((Shift(1),), 5), batch_size=32, seed=0, rank=rank, world=world)
         ),
         evaluate=Evaluator(held_out, TASKS["multiclass"]),
         runtime=Runtime("cpu", 1, strategy="fsdp" if name.startswith("fsdp") else "ddp"),
