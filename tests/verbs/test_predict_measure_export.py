@@ -22,7 +22,8 @@ from limbeck.record import Fingerprints
 from limbeck.runtimes.noise import noise
 from limbeck.runtimes.onnx import OnnxModel
 from limbeck.students import build
-from limbeck.verbs.export import core_shape, export
+from limbeck.bundle.rebuild import core_shape
+from limbeck.verbs.export import export
 from limbeck.verbs.measure import measure
 from limbeck.verbs.predict import predict
 

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from limbeck import profiles, task
+from limbeck.core.libraries import LIBRARIES, from_library
 from limbeck.errors import InputError, RecipeError
 from limbeck.exporting.formats import EXPORTERS, check_formats
 from limbeck.recipe.model import GIVEN, GUIDE, Recipe
+from limbeck.recipe.paths import FILES, is_path
 from limbeck.recipe.problems import Problem, nearest
 from limbeck.recipe.text import Path
 
@@ -37,23 +39,44 @@ def _teacher(recipe: Recipe) -> Iterator[Problem]:
         yield Problem(("teacher",), f"got {state} of train and from; name one: a teacher is trained here, or exists")
         return
     if teacher.train is not None:
-        for key in ("weights", "classes"):
-            if getattr(teacher, key) is not None:
-                yield Problem(("teacher", key), "belongs to a teacher that exists (teacher.from); remove it")
+        for key in _set(teacher, ("weights", "weights_key", "settings", "output", "output_kind", "classes", "adapt")):
+            yield Problem(("teacher", key), "belongs to a teacher that exists (teacher.from); remove it")
     elif teacher.from_ == GUIDE:
         yield from _only_its_guide(recipe)
-    elif teacher.from_ == GIVEN and teacher.weights is not None:
-        yield Problem(("teacher", "weights"), "a given teacher brings its own weights; remove it")
-    elif teacher.from_ is not None and teacher.from_ != GIVEN:
-        yield from _module(("teacher", "from"), teacher.from_)
+    elif teacher.from_ is not None:
+        yield from _brought(recipe, teacher.from_)
+
+
+def _set(section: object, keys: tuple[str, ...]) -> list[str]:
+    """Keys that were given a value."""
+    return [key for key in keys if getattr(section, key) not in (None, {})]
+
+
+def _brought(recipe: Recipe, where: str) -> Iterator[Problem]:
+    """A teacher that exists: what belongs to one kind of it alone."""
+    teacher = recipe.teacher
+    library = from_library(where)
+    if where == GIVEN or is_path(where):
+        who = "a given teacher" if where == GIVEN else f"a {'file' if where.lower().endswith(FILES) else 'run'}"
+        for key in _set(teacher, ("weights", "settings")):
+            yield Problem(("teacher", key), f"{who} brings its own {key}; remove it")
+    elif not library:
+        path = ("teacher", "from")
+        yield from _module(path, where, f", {', '.join(f'{each}:NAME' for each in LIBRARIES)}, or a path with a slash")
+    if not library and not teacher.pretrained:
+        yield Problem(("teacher", "pretrained"), f"belongs to {' and '.join(LIBRARIES)}; remove it")
+    if teacher.weights_key is not None and teacher.weights is None:
+        yield Problem(("teacher", "weights_key"), "belongs to teacher.weights, and that names no file")
+    if teacher.adapt is not None and teacher.classes is not None:
+        yield Problem(("teacher", "classes"), "an adapted teacher has the data's classes; remove it")
 
 
 def _only_its_guide(recipe: Recipe) -> Iterator[Problem]:
     if recipe.guide.from_ is None:
         yield Problem(("guide", "from"), "the teacher exists only as its guide; say where that is")
-    for key in ("weights", "classes", "preprocess", "min_quality"):
-        if getattr(recipe.teacher, key) is not None:
-            yield Problem(("teacher", key), "belongs to a teacher that can be asked; remove it")
+    keys = ("weights", "weights_key", "settings", "output", "output_kind", "classes", "preprocess", "adapt")
+    for key in _set(recipe.teacher, (*keys, "min_quality")):
+        yield Problem(("teacher", key), "belongs to a teacher that can be asked; remove it")
 
 
 def _student(recipe: Recipe) -> Iterator[Problem]:
@@ -62,12 +85,16 @@ def _student(recipe: Recipe) -> Iterator[Problem]:
         yield Problem(("student",), "got both family and module; name one")
     elif student.module is not None and student.module != GIVEN:
         yield from _module(("student", "module"), student.module)
+    elif student.module is not None and student.weights is not None:
+        yield Problem(("student", "weights"), "a given student brings its own weights; remove it")
+    if student.family is not None and student.output is not None:
+        yield Problem(("student", "output"), "a family returns its logits alone; remove it")
 
 
-def _module(path: Path, where: str) -> Iterator[Problem]:
+def _module(path: Path, where: str, others: str = "") -> Iterator[Problem]:
     module, _, function = where.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), *function.split("."))):
-        yield Problem(path, f"got {where!r}, expected module:function, both plain names")
+        yield Problem(path, f"got {where!r}, expected module:function, both plain names{others}")
 
 
 def _device(recipe: Recipe) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ thing's own settings as extra fields; they were checked against its constructor 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from limbeck.profiles import Profile, named
 
@@ -111,14 +111,33 @@ class TeacherPreprocess(_Section):
 
     scale: Positive | None = None
     """null: 1/255 for uint8 images, 1 for floats."""
-    mean: Numbers = ()
-    """Per channel, in the scaled range."""
-    std: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
-    """Per channel, in the scaled range."""
+    mean: Numbers | None = None
+    """Per channel, in the scaled range; null: the model's own where it is known, else nothing is subtracted."""
+    std: Annotated[tuple[Positive, ...], Field(strict=False)] | None = None
+    """Per channel, in the scaled range; null: the model's own where it is known, else nothing is divided."""
     size: Size | None = None
-    """[height, width] to resize to."""
+    """[height, width] to resize to; null: the model's own where it is known."""
     channels: Literal[1, 3] | None = None
-    """3 repeats a grey channel, 1 averages colours."""
+    """3 repeats a grey channel, 1 averages colours; null: the model's own where it is known."""
+
+
+class Adapt(_Section):
+    """A new head for a teacher that was trained on something else; it learns from labels before the student begins."""
+
+    what: Literal["head", "all"] = "head"
+    """head: a linear probe, nothing else changes; all: the whole teacher is trained on."""
+    head: Place | None = None
+    """Path of the layer to replace; null: the library's own classifier, or the last linear layer."""
+    epochs: Count = 10
+    """Passes over its training examples."""
+    learning_rate: Positive | None = None
+    """Peak learning rate of the new head; null: as in train.learning_rate."""
+    backbone_share: Share = 0.1
+    """With all: the rate of everything but the head, as a share of the head's."""
+    labels: Literal["all", "kept"] = "all"
+    """Which labels it learns from: all, or only those that the student may see too."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the target spread evenly over all classes."""
 
 
 class Teacher(_Section):
@@ -127,13 +146,25 @@ class Teacher(_Section):
     train: TeacherTraining | None = None
     """A teacher that is trained first."""
     from_: Annotated[str | None, Field(alias="from")] = None
-    """"module:function" that returns a module (needs --trust-code), `given`, or `guide` (only its guide exists)."""
+    """timm:NAME, torchvision:NAME, module:function, an .onnx or .pt2 file, a run's folder, `given`, or `guide`."""
     weights: Place | None = None
     """.safetensors file, or a .pt file of plain tensors, for the model of `from`."""
+    weights_key: Place | None = None
+    """Entry of that file that holds the weights; null: found, averaged ones (EMA) first."""
+    pretrained: bool = True
+    """timm, torchvision: download the library's weights where `weights` names no file; false: random ones."""
+    settings: Annotated[dict[str, JsonValue], Field(default_factory=dict)]
+    """Keyword arguments of the function or of the library's builder."""
+    output: Place | int | None = None
+    """Where the logits are in what the model returns: key, attribute or place; null: it returns them alone."""
+    output_kind: Literal["logits", "probabilities"] | None = None
+    """probabilities: their logarithm is taken; null: logits, and what looks like probabilities is refused."""
     classes: Names | None = None
     """The teacher's class names in its own order; they are mapped by name onto the data's."""
     preprocess: TeacherPreprocess | None = None
-    """null: normalised by the training data, but floats reach a module of the user's as they are."""
+    """null: the model's own where it is known; else normalised by the training data, but floats stay as they are."""
+    adapt: Adapt | None = None
+    """head, all, or a mapping: a teacher that was trained on something else gets a new head; null: none."""
     min_quality: float | None = None
     """The task's metric on validation; a teacher below it stops the run."""
 
@@ -142,9 +173,13 @@ class Student(_Open):
     """The model that is trained: a family with its settings (width, depth), or a module of the user's."""
 
     family: str | None = None
-    """Architecture."""
+    """Architecture: a family of Limbeck's, timm:NAME or torchvision:NAME with its builder's settings."""
     module: Place | None = None
     """"module:function" that returns a module (needs --trust-code), or `given`."""
+    output: Place | int | None = None
+    """Where a module's logits are: key, attribute, or place in a tuple; null: it returns them alone."""
+    weights: Place | None = None
+    """.safetensors file, or a .pt file of plain tensors, to start from; a classifier that does not fit begins anew."""
 
 
 class Device(_Section):

@@ -5,11 +5,23 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from limbeck.core.libraries import from_library
 from limbeck.errors import RecipeError
+from limbeck.recipe.model import GIVEN
 from limbeck.recipe.text import Path
 
-WORDS = {"teacher": "from", "student": "module", "device": "name"}
-"""Sections that may be a single word, and the key that the word stands for."""
+WORDS = {"teacher": "from", "device": "name"}
+"""Sections that may be a single word, and the key that the word stands for (a student's: `student_word`)."""
+
+
+def student_word(word: str) -> str:
+    """The key that `student: word` stands for.
+
+    Example:
+        >>> student_word("given"), student_word("my_models:make"), student_word("timm:resnet18"), student_word("mlp")
+        ('module', 'module', 'family', 'family')
+    """
+    return "module" if word == GIVEN or (":" in word and not from_library(word)) else "family"
 
 
 def overridden(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,8 +69,8 @@ def _step(inner: Any, step: str, key: str) -> Any:  # noqa: ANN401 - one level o
     if isinstance(inner, dict) and step:
         if inner.get(step) is None:
             inner[step] = {}
-        if step in WORDS and isinstance(inner[step], str):
-            inner[step] = {WORDS[step]: inner[step]}
+        if isinstance(inner[step], str) and (step in WORDS or step == "student"):
+            inner[step] = {WORDS.get(step) or student_word(inner[step]): inner[step]}
         return inner[step]
     raise RecipeError(f"--set {key}: the recipe has no such place; expected section.key=value")
 

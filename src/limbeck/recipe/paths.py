@@ -4,8 +4,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from limbeck.core.libraries import from_library
 from limbeck.recipe.model import GIVEN
 
+FILES = (".onnx", ".pt2")
+"""Suffixes of files that are a whole model."""
 BUILT_IN_DATA = ("digits", GIVEN)
 """Data names that are no paths."""
 
@@ -22,12 +25,28 @@ def absolute(full: dict[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(data, dict):
         keys = ("train", "test", "validation", "unlabelled")
         full["data"] = {k: _path(v, folder) if k in keys and v not in BUILT_IN_DATA else v for k, v in data.items()}
-    if isinstance(teacher, dict) and "weights" in teacher:
-        full["teacher"] = {**teacher, "weights": _path(teacher["weights"], folder)}
+    if isinstance(teacher, dict):
+        keys = ("weights", *(("from",) if is_path(teacher.get("from")) else ()))
+        full["teacher"] = {k: _path(v, folder) if k in keys else v for k, v in teacher.items()}
+    student = full.get("student")
+    if isinstance(student, dict) and "weights" in student:
+        full["student"] = {**student, "weights": _path(student["weights"], folder)}
     guide = full.get("guide")
     if isinstance(guide, dict) and isinstance(guide.get("from"), str) and "://" not in guide["from"]:
         full["guide"] = {**guide, "from": _path(guide["from"], folder)}
     return full
+
+
+def is_path(word: object) -> bool:
+    """Whether a model's name is that of a file or folder: it has a slash in it, or the suffix of a model's file.
+
+    Example:
+        >>> is_path("runs/photos"), is_path("teacher.onnx"), is_path("my_models:make"), is_path("timm:hf_hub:a/b")
+        (True, True, False, False)
+    """
+    if not isinstance(word, str) or from_library(word):
+        return False
+    return "/" in word or os.sep in word or word.lower().endswith(FILES)
 
 
 def _path(value: Any, folder: Path) -> Any:  # noqa: ANN401 - not yet judged

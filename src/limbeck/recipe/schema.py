@@ -3,8 +3,9 @@
 from typing import Any
 
 from limbeck import profiles
+from limbeck.core.libraries import LIBRARIES
 from limbeck.exporting.formats import EXPORTERS
-from limbeck.recipe.model import GIVEN, GUIDE, Recipe
+from limbeck.recipe.model import Recipe
 from limbeck.recipe.settings import AUTO, SECTIONS, Section, settings_model
 
 Schema = dict[str, Any]
@@ -36,7 +37,7 @@ def json_schema() -> Schema:
     definitions, properties = schema["$defs"], schema["properties"]
     student, teacher, objective, weight, op, guide = SECTIONS
     definitions["Student"] = {
-        "anyOf": [*_branches(definitions["Student"], student, default="convnet"), _module(definitions)]
+        "anyOf": [*_branches(definitions["Student"], student, default="convnet"), *_foreign(definitions["Student"])]
     }
     definitions["TeacherTraining"] = {"anyOf": _branches(definitions["TeacherTraining"], teacher, default="resnet")}
     definitions["Weight"] = {
@@ -46,8 +47,9 @@ def json_schema() -> Schema:
     definitions["ObjectiveTerm"] = {"anyOf": _branches(definitions["ObjectiveTerm"], objective, default="soft-targets")}
     definitions["GuidePlan"] = {"anyOf": _branches(definitions["GuidePlan"], guide, default="logits")}
     definitions["ViewOp"] = {"anyOf": [{"enum": sorted(op.names())}, *_branches({}, op, default=None)]}
-    _may_also(properties, "teacher", {"enum": [GIVEN, GUIDE]})
-    _may_also(properties, "student", {"const": GIVEN})
+    _may_also(properties, "teacher", {"type": "string"})
+    _may_also(definitions["Teacher"]["properties"], "adapt", {"enum": ["head", "all"]})
+    _may_also(properties, "student", {"type": "string"})
     _may_also(properties, "guide", {"type": "string"})
     _may_also(properties, "device", {"enum": list(profiles.names())})
     _may_also(properties, "objective", {"$ref": "#/$defs/ObjectiveTerm"}, {"enum": sorted(objective.names())})
@@ -76,9 +78,13 @@ def _closed(properties: Schema, required: list[str]) -> Schema:
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-def _module(definitions: Schema) -> Schema:
-    module = definitions["Student"]["properties"]["module"]
-    return _closed({"module": module, "family": {"type": "null"}}, ["module"])
+def _foreign(student: Schema) -> list[Schema]:
+    """A module of the user's; a library's model, whose settings the library judges."""
+    own = student["properties"]
+    module = _closed({**own, "family": {"type": "null"}}, ["module"])
+    name = {"type": "string", "pattern": f"^({'|'.join(LIBRARIES)}):."}
+    library = {"type": "object", "properties": {**own, "family": name}, "required": ["family"]}
+    return [module, library]
 
 
 def _may_also(properties: Schema, name: str, *others: Schema) -> None:

@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from limbeck.core.libraries import from_library
 from limbeck.errors import InputError
 from limbeck.recipe.problems import Problem, explain, unknown_key, unknown_name
 from limbeck.recipe.text import Path
@@ -36,6 +37,7 @@ class Section:
         table: "package:TABLE".
         own: keys beside the name and the thing's own settings.
         auto: setting names that may be `auto`, by name of the thing.
+        libraries: whether names of timm and torchvision are right too, with any settings; the library judges those.
         needs_data: whether the constructor also takes what the data decide, so that it cannot be tried yet.
     """
 
@@ -44,6 +46,7 @@ class Section:
     table: str
     own: frozenset[str] = frozenset()
     auto: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    libraries: bool = False
     needs_data: bool = False
 
     def names(self) -> Mapping[str, str]:
@@ -53,7 +56,14 @@ class Section:
 
 
 SECTIONS = (
-    Section(("student",), "family", "limbeck.students:FAMILIES", own=frozenset({"module"}), needs_data=True),
+    Section(
+        ("student",),
+        "family",
+        "limbeck.students:FAMILIES",
+        own=frozenset({"module", "output", "weights"}),
+        libraries=True,
+        needs_data=True,
+    ),
     Section(
         ("teacher", "train"),
         "family",
@@ -120,6 +130,8 @@ def _complete(values: dict[str, Any], here: Path, section: Section, problems: li
         right = (section.key, *sorted(section.own))
         problems += [unknown_key((*here, key), right) for key in given]
         return own
+    if section.libraries and from_library(name):
+        return values
     if name not in section.names():
         problems.append(unknown_name((*here, section.key), name, sorted(section.names())))
         return own

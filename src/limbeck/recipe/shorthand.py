@@ -3,6 +3,8 @@
 from typing import Any
 
 from limbeck.recipe.model import GIVEN, GUIDE
+from limbeck.recipe.overrides import student_word
+from limbeck.recipe.paths import is_path
 from limbeck.recipe.text import Path
 
 _SECTIONS = ("student", "objective", "train", "guide", "tune", "verdict", "runtime", "export", "task", "seed", "name")
@@ -28,11 +30,11 @@ def expand(values: dict[str, Any]) -> tuple[dict[str, Any], dict[Path, Path]]:
     full = {key: value for key, value in values.items() if not (value is None and key in _SECTIONS)}
     shown: dict[Path, Path] = {}
     _name(full, "device", "name", shown)
-    if full.get("teacher") in (GIVEN, GUIDE):
+    if _names_a_model(full.get("teacher")):
         _name(full, "teacher", "from", shown)
-    _teacher(full)
-    if full.get("student") == GIVEN:
-        _name(full, "student", "module", shown)
+    _teacher(full, shown)
+    if _names_a_model(full.get("student")):
+        _name(full, "student", student_word(full["student"]), shown)
     _student(full)
     _guide(full, shown)
     _objectives(full, shown)
@@ -50,10 +52,21 @@ def _name(full: dict[str, Any], key: str, inner: str, shown: dict[Path, Path]) -
         shown[key, inner] = (key,)
 
 
-def _teacher(full: dict[str, Any]) -> None:
+def _names_a_model(word: object) -> bool:
+    """Whether a section's single word can be a model: `given`, something with a colon, or a path."""
+    return isinstance(word, str) and (word in (GIVEN, GUIDE) or ":" in word or is_path(word))
+
+
+def _teacher(full: dict[str, Any], shown: dict[Path, Path]) -> None:
     teacher = full.get("teacher")
-    if isinstance(teacher, dict) and isinstance(teacher.get("train"), dict):
-        full["teacher"] = {**teacher, "train": {"family": "resnet", **teacher["train"]}}
+    if not isinstance(teacher, dict):
+        return
+    full["teacher"] = teacher = dict(teacher)
+    if isinstance(teacher.get("train"), dict):
+        teacher["train"] = {"family": "resnet", **teacher["train"]}
+    if isinstance(teacher.get("adapt"), str):
+        teacher["adapt"] = {"what": teacher["adapt"]}
+        shown["teacher", "adapt", "what"] = ("teacher", "adapt")
 
 
 def _student(full: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """Modules from recipes: which module, with which preprocessing, and whether it fits the data."""
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +10,21 @@ import torch
 from torch import Tensor, nn
 
 from limbeck import students, teachers
-from limbeck.core.dotted import load_object
+from limbeck.core.libraries import from_library
+from limbeck.core.outputs import LogitsOf, Place, inner
 from limbeck.core.runtime import seed_everything
+from limbeck.core.weights import fit_state, read_state
 from limbeck.data.preprocess import Prepared, Preprocess, PreprocessSpec, normalisation
 from limbeck.data.source import Source
 from limbeck.errors import ModelError
-from limbeck.measuring.modes import device_of, evaluating
-from limbeck.recipe.model import GIVEN, Recipe, TeacherPreprocess
+from limbeck.recipe.model import Recipe, Student, TeacherPreprocess
+from limbeck.runs.brought import Brought, bring, with_shape
+from limbeck.runs.foreign import called, copied, foreign
 from limbeck.runs.given import Given
 from limbeck.runs.splits import Splits
+from limbeck.runs.tryout import like_probabilities, tried
 from limbeck.teachers.classes import columns
+from limbeck.teachers.heads import Adapted, Probe, heads_of, replace_heads
 
 _SAMPLE = 10_000
 
@@ -34,12 +38,16 @@ class Blueprint:
         preprocess: what stands before it.
         spec: how it is named in bundles: `{"family": ..., knobs}` or `{"module": ...}`.
         reseeds: whether another seed gives other initial weights.
+        classes: a teacher's own class names, in its own order; `None`: the data's.
+        notes: what the reader should know.
     """
 
     make: Callable[[int], nn.Module]
     preprocess: PreprocessSpec
     spec: dict[str, Any]
     reseeds: bool = True
+    classes: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def prepared(self, seed: int) -> Prepared:
         """A fresh model behind its preprocessing."""
@@ -74,18 +82,52 @@ def student_blueprint(recipe: Recipe, given: Given, splits: Splits) -> Blueprint
         make = _seeded(lambda: students.build(spec, inputs=shape, outputs=outputs))
         blueprint = Blueprint(make, normalisation(_sample(splits.transfer)), spec)
     else:
-        what, name = _foreign(recipe.student.module, given.student, given, "student")
-        preprocess = _default_preprocess(splits)
-        if isinstance(what, nn.Module):
-            own = _copied(what)  # what its owner does with it meanwhile is no business of the run's
-            blueprint = Blueprint(lambda _seed: _copied(own), preprocess, {"module": name}, reseeds=False)
-        else:
-            blueprint = Blueprint(_seeded(lambda: _called(what, "student")), preprocess, {"module": name})
+        blueprint = _foreign_student(recipe.student, given, splits)
+    if recipe.student.weights is not None:
+        blueprint = _started(blueprint, recipe.student, recipe.seed)
     model = blueprint.prepared(recipe.seed)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ModelError("the student has no parameter that requires a gradient, so there is nothing to train")
-    _try(model, splits.transfer, outputs, "student")
+    library = recipe.student.family is not None and from_library(recipe.student.family)
+    hint = "; the pictures may be too small for it: data.size, or the library's own patch_size" if library else ""
+    tried(model, splits.transfer, outputs, "student", own_output=recipe.student.family is None, hint=hint)
     return blueprint
+
+
+def _foreign_student(student: Student, given: Given, splits: Splits) -> Blueprint:
+    what, name = foreign(student.module, given.student, given, "student")
+    preprocess, output = _default_preprocess(splits), student.output
+    spec = {"module": name} if output is None else {"module": name, "output": output}
+    if isinstance(what, nn.Module):
+        own = copied(what, "student")  # what its owner does with it meanwhile is no business of the run's
+        return Blueprint(lambda _seed: _logits_of(copied(own, "student"), output), preprocess, spec, reseeds=False)
+    return Blueprint(_seeded(lambda: _logits_of(called(what, "student"), output)), preprocess, spec)
+
+
+def _started(blueprint: Blueprint, student: Student, seed: int) -> Blueprint:
+    """The student with weights from a file; a classifier of other classes begins anew, with each seed's own weights."""
+    path = Path(student.weights or "")
+    state, notes = read_state(path, where="student")
+
+    def load(module: nn.Module) -> list[str]:
+        return fit_state(module, state, path=path, where="student", but=_last(module))
+
+    def make(seed: int) -> nn.Module:
+        module = blueprint.make(seed)
+        load(module)
+        return module
+
+    new = load(blueprint.make(seed))
+    return Blueprint(
+        make, blueprint.preprocess, blueprint.spec, reseeds=bool(new), notes=(*blueprint.notes, *notes, *new)
+    )
+
+
+def _last(module: nn.Module) -> tuple[str, ...]:
+    try:
+        return heads_of(module)
+    except ModelError:  # without a linear layer everything has to fit
+        return ()
 
 
 def teacher_blueprint(recipe: Recipe, given: Given, splits: Splits) -> Blueprint:
@@ -103,27 +145,69 @@ def teacher_blueprint(recipe: Recipe, given: Given, splits: Splits) -> Blueprint
         ModelError: it cannot be built, or its weights or outputs do not fit.
     """
     shape, outputs = tuple(splits.transfer.spec.shape), len(splits.classes)
-    train = recipe.teacher.train
-    own = recipe.teacher.preprocess
+    train, own = recipe.teacher.train, recipe.teacher.preprocess
     if train is not None:
         spec = {"family": train.family, **train.settings}
-        preprocess = normalisation(_sample(splits.teacher)) if own is None else _as_spec(own, splits)
+        preprocess = normalisation(_sample(splits.teacher)) if own is None else _as_spec(own, splits, None)
         make = _seeded(lambda: teachers.build(spec, inputs=shape, outputs=outputs))
         blueprint = Blueprint(make, preprocess, spec)
-        _try(blueprint.prepared(recipe.seed), splits.transfer, outputs, "teacher")
+        tried(blueprint.prepared(recipe.seed), splits.transfer, outputs, "teacher", own_output=False)
         return blueprint
     seed_everything(recipe.seed)  # weights that it draws are the same when the run goes on
-    what, name = _foreign(recipe.teacher.from_, given.teacher, given, "teacher")
-    module = what if isinstance(what, nn.Module) else _called(what, "teacher")
-    if recipe.teacher.weights is not None:
-        _load_weights(module, Path(recipe.teacher.weights))
-    preprocess = _default_preprocess(splits) if own is None else _as_spec(own, splits)
-    blueprint = Blueprint(lambda _seed: module, preprocess, {"module": name}, reseeds=False)
-    names = recipe.teacher.classes
-    _try(blueprint.prepared(recipe.seed), splits.transfer, outputs if names is None else len(names), "teacher")
+    brought = bring(recipe.teacher, given, splits.transfer.spec, outputs)
+    preprocess = _brought_preprocess(brought, own, splits)
+    if recipe.teacher.adapt is not None:
+        return _adapted(recipe, brought, preprocess, splits)
+    return _as_it_is(recipe, brought, preprocess, splits)
+
+
+def _as_it_is(recipe: Recipe, brought: Brought, preprocess: PreprocessSpec, splits: Splits) -> Blueprint:
+    teacher, outputs = recipe.teacher, len(splits.classes)
+    names = teacher.classes or brought.classes
+    probabilities = teacher.output_kind == "probabilities"
+    module = _logits_of(brought.module, brought.output, probabilities=probabilities)
+    blueprint = Blueprint(
+        lambda _seed: module, preprocess, {"module": brought.name}, reseeds=False, classes=names, notes=brought.notes
+    )
+    width = outputs if names is None else len(names)
+    logits = tried(blueprint.prepared(recipe.seed), splits.transfer, width, "teacher")
+    if teacher.output_kind is None and like_probabilities(logits):
+        raise ModelError(
+            "the teacher's outputs are none of them negative and sum to 1 in each row, so they seem to be "
+            "probabilities; say teacher.output_kind: probabilities (or logits, if they are)"
+        )
     if names is not None:
         columns(names, splits.classes, len(names))  # refused now, not when the run has begun
     return blueprint
+
+
+def _adapted(recipe: Recipe, brought: Brought, preprocess: PreprocessSpec, splits: Splits) -> Blueprint:
+    """The teacher with a new head for the data's classes, which is still to be trained."""
+    outputs, how = len(splits.classes), recipe.teacher.adapt
+    assert how is not None, "asked for"
+    base = _logits_of(brought.module, brought.output)
+    told = tried(Prepared(base, Preprocess(preprocess)), splits.transfer, None, "teacher")
+    if brought.black_box and how.what == "all":
+        raise ModelError(f"teacher.adapt: {brought.name} cannot be trained as a whole; use adapt: head")
+
+    def make(seed: int) -> nn.Module:
+        if brought.black_box:
+            seed_everything(seed)
+            return Adapted(Probe(base, told.shape[1], outputs), ("head",), frozen=True)
+        fresh = _logits_of(copied(brought.module, "teacher"), brought.output)
+        seed_everything(seed)
+        heads = replace_heads(inner(fresh), outputs, how.head)
+        return Adapted(fresh, heads, frozen=how.what == "head")
+
+    spec = {"module": brought.name, "adapt": how.what}
+    blueprint = Blueprint(make, preprocess, spec, notes=brought.notes)
+    tried(blueprint.prepared(recipe.seed), splits.transfer, outputs, "teacher", own_output=False)
+    return blueprint
+
+
+def _logits_of(module: nn.Module, output: Place | None, *, probabilities: bool = False) -> nn.Module:
+    """The module itself, where it gives its logits alone."""
+    return LogitsOf(module, output, probabilities=probabilities) if output is not None or probabilities else module
 
 
 def _seeded(build: Callable[[], nn.Module]) -> Callable[[int], nn.Module]:
@@ -134,43 +218,6 @@ def _seeded(build: Callable[[], nn.Module]) -> Callable[[int], nn.Module]:
     return make
 
 
-def _foreign(name: str | None, given: Any, beside: Given, what: str) -> tuple[Any, str]:  # noqa: ANN401
-    """The user's own module or factory, and what to call it."""
-    if name is None or name == GIVEN:
-        if given is None:
-            raise ModelError(f"{what} is 'given', but none was given; pass {what}=... to distil()")
-        kind = type(given) if isinstance(given, nn.Module) else given
-        return given, f"{getattr(kind, '__module__', '')}:{getattr(kind, '__qualname__', what)}"
-    return load_object(name, trust_code=beside.trust_code, what=what, folder=beside.folder), name
-
-
-def _called(factory: Any, what: str) -> nn.Module:  # noqa: ANN401
-    if not callable(factory):
-        raise ModelError(f"{what}: expected a module or a function that makes one, got {type(factory).__name__}")
-    try:
-        module = factory()
-    except Exception as error:  # foreign code may raise anything
-        raise ModelError(f"{what}: making it failed: {_reason(error)}; it is called without arguments") from error
-    if not isinstance(module, nn.Module):
-        raise ModelError(f"{what}: the function must return a torch.nn.Module, it returned {type(module).__name__}")
-    return module
-
-
-def _copied(module: nn.Module) -> nn.Module:
-    try:
-        return copy.deepcopy(module)
-    except Exception as error:
-        raise ModelError(
-            f"the student cannot be copied for each seed: {_reason(error)}; give a function that makes a fresh one"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    """The first line of what foreign code complained about."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
 def _default_preprocess(splits: Splits) -> PreprocessSpec:
     """Pictures are normalised; a data set that yields floats has said what its models want."""
     if splits.transfer.spec.dtype == "uint8":
@@ -178,56 +225,30 @@ def _default_preprocess(splits: Splits) -> PreprocessSpec:
     return PreprocessSpec()
 
 
-def _as_spec(own: TeacherPreprocess, splits: Splits) -> PreprocessSpec:
-    """The recipe's own preprocessing; a scale left open is the one that the data's type has."""
-    scale = 1 / 255 if splits.transfer.spec.dtype == "uint8" else 1.0
-    return PreprocessSpec.from_dict({**own.model_dump(), "scale": own.scale or scale})
+def _brought_preprocess(brought: Brought, own: TeacherPreprocess | None, splits: Splits) -> PreprocessSpec:
+    """The model's own where it is known, with what the recipe says laid over it."""
+    known = brought.preprocess
+    if brought.pixels:
+        known = PreprocessSpec()
+    if known is not None and brought.inputs is not None:
+        known = with_shape(known, brought.inputs, splits.transfer.spec)
+    if own is not None:
+        spec = _as_spec(own, splits, known)
+        return spec if brought.inputs is None else with_shape(spec, brought.inputs, splits.transfer.spec)
+    if known is not None:
+        return known
+    spec = _default_preprocess(splits)
+    return spec if brought.inputs is None else with_shape(spec, brought.inputs, splits.transfer.spec)
+
+
+def _as_spec(own: TeacherPreprocess, splits: Splits, known: PreprocessSpec | None) -> PreprocessSpec:
+    """The recipe's own preprocessing; what it leaves open is the model's own, or nothing but the scale of the data."""
+    base = known or PreprocessSpec(1 / 255 if splits.transfer.spec.dtype == "uint8" else 1.0)
+    given = {key: value for key, value in own.model_dump().items() if value is not None}
+    return PreprocessSpec.from_dict({**base.as_dict(), **given})
 
 
 def _sample(source: Source) -> Tensor:
     """At most 10,000 examples, evenly spaced, to take statistics of."""
     rows = np.unique(np.linspace(0, len(source) - 1, min(len(source), _SAMPLE)).astype(np.int64))
     return torch.from_numpy(np.ascontiguousarray(source.read(rows)))
-
-
-def _try(model: Prepared, source: Source, outputs: int, what: str) -> None:
-    """Runs two examples, so that a model that does not fit is refused before anything is written."""
-    raw = torch.from_numpy(np.ascontiguousarray(source.read(np.arange(min(2, len(source))))))
-    device = device_of(model)
-    model.preprocess.to(device)
-    try:
-        with evaluating(model), torch.no_grad():
-            logits = model(raw.to(device))
-    except Exception as error:  # foreign code may raise anything
-        raise ModelError(f"the {what} fails on examples of {source.spec}: {_reason(error)}") from error
-    if not isinstance(logits, Tensor) or tuple(logits.shape) != (len(raw), outputs):
-        got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
-        hint = "name its classes in teacher.classes" if what == "teacher" else "give it one output a class"
-        raise ModelError(f"the {what} must give logits (rows, {outputs}), it gave {got} for {len(raw)} rows; {hint}")
-
-
-def _load_weights(module: nn.Module, path: Path) -> None:
-    if not path.is_file():
-        raise ModelError(f"teacher.weights: {path} is not a file")
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            state = load_file(path)
-        except SafetensorError as error:
-            raise ModelError(f"teacher.weights: {path} cannot be read: {error}; save it again") from error
-    else:
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise ModelError(
-                f"teacher.weights: {path} is not a file of plain tensors ({type(error).__name__}); "
-                "save the state_dict, best as .safetensors"
-            ) from error
-    try:
-        module.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise ModelError(
-            f"teacher.weights: {path} does not fit the teacher: {str(error).splitlines()[-1].strip()}"
-        ) from error

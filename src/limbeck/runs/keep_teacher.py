@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from limbeck.core.identity import file_fingerprint
-from limbeck.core.storage import write_atomically, write_json
+from limbeck.core.libraries import from_library
+from limbeck.core.storage import write_atomically, write_json, write_tensors
 from limbeck.core.version import __version__
 from limbeck.recipe.model import Recipe
 from limbeck.record import Estimate
@@ -35,8 +36,12 @@ def keep_teacher(
         StorageError: the disk is full or the folder cannot be written.
     """
     weights = folder / "model.safetensors"
-    write_atomically(weights, lambda temporary: shutil.copyfile(fitted.folder / "weights.safetensors", temporary))
     spec, job = dict(fitted.job.blueprint.spec), fitted.job
+    if "family" in spec:
+        write_atomically(weights, lambda temporary: shutil.copyfile(fitted.folder / "weights.safetensors", temporary))
+    else:
+        write_tensors(weights, teacher.module.state_dict())
+        spec = _brought(recipe)
     inputs = splits.teacher.spec
     config: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -58,6 +63,14 @@ def keep_teacher(
         "fingerprint": teacher.fingerprint(),
         "sha256": {weights.name: file_fingerprint(weights)},
         "licence": None,
-        "origin": None,
+        "origin": recipe.teacher.from_,
     }
     write_json(folder / "config.json", config)
+
+
+def _brought(recipe: Recipe) -> dict[str, Any]:
+    """The family of a teacher that got a new head: known where a library builds the whole of it again."""
+    brought = recipe.teacher
+    rebuilt = brought.from_ is not None and from_library(brought.from_) and brought.output is None
+    own_head = brought.adapt is not None and brought.adapt.head is not None
+    return {"family": brought.from_, **brought.settings} if rebuilt and not own_head else {"family": None}

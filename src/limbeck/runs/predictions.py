@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 
@@ -18,10 +17,9 @@ from limbeck.teachers.live import LiveTeacher
 
 def teacher_logits(teacher: LiveTeacher, batches: Iterable[Batch]) -> Float[np.ndarray, "n classes"]:
     """What the teacher says about every example, in order, mapped onto the data's classes."""
-    device = next((p.device for p in teacher.module.parameters()), torch.device("cpu"))
     rows = []
     for batch in batches:
-        logits = teacher.signals(batch.to(device)).logits
+        logits = teacher.signals(batch.to(teacher.device)).logits
         assert logits is not None, "a live teacher always gives logits"
         rows.append(logits.numpy(force=True))
     return np.concatenate(rows)

@@ -10,10 +10,11 @@ from limbeck.errors import ExportError, ModelError
 from limbeck.exporting.onnx import to_onnx
 from limbeck.exporting.program import program
 from limbeck.runs.plan import Plan
+from limbeck.students import FAMILIES
 
 
 def rehearse(plan: Plan) -> None:
-    """Exports the untrained student into a folder that is thrown away; families are known to work.
+    """Exports the untrained student into a folder that is thrown away; Limbeck's own families are known to work.
 
     Args:
         plan: what will be run.
@@ -21,7 +22,7 @@ def rehearse(plan: Plan) -> None:
     Raises:
         ModelError: it cannot be exported. Found at the end, this would cost the whole run.
     """
-    if "family" in plan.student.spec:
+    if plan.student.spec.get("family") in FAMILIES:
         return
     core = plan.student.make(plan.recipe.seed)
     example = torch.from_numpy(np.ascontiguousarray(plan.splits.validation.read(np.arange(1))))

@@ -14,6 +14,7 @@ from limbeck.measuring.quality import quality
 from limbeck.objectives import HardLabels, as_sum
 from limbeck.recipe.model import TeacherTraining
 from limbeck.record import Estimate
+from limbeck.runs.adapt import adapted
 from limbeck.runs.build import Blueprint
 from limbeck.runs.fit import Fitted, Job, Shop, fit
 from limbeck.runs.plan import Plan
@@ -40,7 +41,7 @@ class Raised:
 
 
 def raise_teacher(plan: Plan, shop: Shop) -> Raised:
-    """Trains the plan's teacher, and those of its folds; or takes the one that exists.
+    """Trains the plan's teacher, and those of its folds, or its new head; or takes the one that exists.
 
     Args:
         plan: its recipe's `teacher` section, and the blueprint.
@@ -52,6 +53,10 @@ def raise_teacher(plan: Plan, shop: Shop) -> Raised:
     recipe, blueprint, splits = plan.recipe, plan.teacher, plan.splits
     if blueprint is None:
         return Raised()
+    if recipe.teacher.adapt is not None:
+        module, fitted = adapted(plan, shop)
+        live = _frozen(plan, blueprint, module)
+        return Raised(live, fitted, live)
     if recipe.teacher.train is None:
         live = _frozen(plan, blueprint, blueprint.make(recipe.seed))
         return Raised(live=live, speaker=live)
@@ -86,12 +91,11 @@ def _job(plan: Plan, blueprint: Blueprint, source: Source, train: TeacherTrainin
 
 
 def _frozen(plan: Plan, blueprint: Blueprint, module: nn.Module) -> LiveTeacher:
-    names = plan.recipe.teacher.classes
     return LiveTeacher(
         module,
         preprocess=blueprint.preprocess,
         classes=plan.splits.classes,
-        teacher_classes=None if names is None else tuple(names),
+        teacher_classes=blueprint.classes,
         device=plan.runtime.device,
         chunk=min(CHUNK, plan.recipe.train.batch_size),
         taps=tuple(plan.recipe.guide.features),
@@ -125,7 +129,7 @@ def require_quality(
         raise TeacherQualityError(
             f"the teacher reaches {task.metric.name} {found.value:.4g} on validation, not the {minimum:g} of "
             "teacher.min_quality; lower that and run the same command again (the teacher is kept), or make it better "
-            "(teacher.train.epochs, its preprocessing, its class order) and choose another --out"
+            "(teacher.train.epochs, teacher.adapt, its preprocessing, its class order) and choose another --out"
         )
     return found
 

@@ -35,6 +35,10 @@ def opening(plan: Plan, folder: Path, finished: int) -> list[str]:
     if train is not None:
         passes = "1 epoch" if train.epochs == 1 else f"{train.epochs} epochs"
         lines.append(f"teacher: {train.family}, {passes} on {len(splits.teacher):,} labels")
+    adapt = plan.recipe.teacher.adapt
+    if adapt is not None:
+        what = "a new head" if adapt.what == "head" else "trained on, with a new head"
+        lines.append(f"teacher: {plan.recipe.teacher.from_}, {what}, from {len(splits.teacher):,} labels")
     return lines
 
 
@@ -92,6 +96,8 @@ def notes_on(plan: Plan, conditions: str | None) -> list[str]:
             "The student was given as a module: every seed starts from its weights, and seeds vary order and dropout "
             "only. Pass a function that makes a fresh student, so that the verdict covers initialisation too."
         )
+    notes.extend(plan.student.notes)
+    notes.extend(() if plan.teacher is None else plan.teacher.notes)
     most = len(plan.arms[0].candidates)
     if 1 < most < plan.recipe.tune.trials:
         notes.append(f"tune.trials asks for {plan.recipe.tune.trials} candidates; there are {most}, for every arm.")
@@ -99,11 +105,8 @@ def notes_on(plan: Plan, conditions: str | None) -> list[str]:
     notes.extend(told(each) for each in splits.overlaps)
     if plan.views.note:
         notes.append(plan.views.note)
-    if (
-        plan.recipe.teacher.train is not None
-        and plan.recipe.teacher.train.labels == "all"
-        and len(splits.teacher) > len(splits.labelled)
-    ):
+    taught = plan.recipe.teacher.train or plan.recipe.teacher.adapt
+    if taught is not None and taught.labels == "all" and len(splits.teacher) > len(splits.labelled):
         notes.append(
             f"The teacher was trained on {len(splits.teacher):,} labels, of which the students could see "
             f"{len(splits.labelled):,}: it stands for a teacher that exists already."

@@ -27,7 +27,7 @@ _TYPES = {
 
 
 class OnnxModel:
-    """One ONNX file with one input and one output whose first axis is the batch.
+    """One ONNX file with one input, whose first axis is the batch, and one output or one that is named.
 
     Integer arithmetic is asked to be exact (`session.x64quantprecision`): without it, int8 files saturate on x86
     processors without VNNI and are judged far below their worth.
@@ -35,6 +35,7 @@ class OnnxModel:
     Args:
         path: the file.
         threads: intra-op and inter-op threads; >= 1.
+        output: name of the output to read, where the file has several.
 
     Attributes:
         path: the file.
@@ -44,7 +45,7 @@ class OnnxModel:
         metadata: what the file says about itself.
     """
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
+    def __init__(self, path: Path, *, threads: int = 1, output: str | None = None) -> None:
         if not path.is_file():
             raise BundleError(f"{path} does not exist: give an .onnx file")
         if threads < 1:
@@ -52,8 +53,14 @@ class OnnxModel:
         self.path = path
         self._session = _session(path, threads)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        names = [each.name for each in outputs]
+        if output is not None:
+            outputs = [each for each in outputs if each.name == output]
         if len(inputs) != 1 or len(outputs) != 1:
-            raise BundleError(f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; expected one of each")
+            several = f"; name one of its outputs: {', '.join(names)}" if len(names) > 1 or output is not None else ""
+            raise BundleError(
+                f"{path} has {len(inputs)} inputs and {len(names)} outputs; expected one of each{several}"
+            )
         self._input, self._output = inputs[0].name, outputs[0].name
         self._batch, *shape = inputs[0].shape or [None]
         if inputs[0].type not in _TYPES or not all(isinstance(size, int) for size in shape):

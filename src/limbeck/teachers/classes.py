@@ -27,7 +27,8 @@ def columns(teacher_classes: Sequence[str] | None, classes: Sequence[str], outpu
         if outputs != len(classes):
             raise ModelError(
                 f"the teacher has {outputs} outputs, the data {len(classes)} classes; name the teacher's classes in "
-                "the order of its outputs (teacher.classes), so that they can be mapped by name"
+                "the order of its outputs (teacher.classes), so that they can be mapped by name, or train a new "
+                "head on it (teacher.adapt: head)"
             )
         return None
     if len(teacher_classes) != outputs:
@@ -40,7 +41,8 @@ def columns(teacher_classes: Sequence[str] | None, classes: Sequence[str], outpu
     if missing:
         raise ModelError(
             f"the teacher does not know {', '.join(map(repr, missing))}: its classes are "
-            f"{', '.join(map(repr, teacher_classes))}; rename or drop the data's classes"
+            f"{', '.join(map(repr, teacher_classes))}; rename or drop the data's classes, or train a "
+            "new head on the teacher (teacher.adapt: head)"
         )
     mapped = tuple(place[name] for name in classes)
     return None if mapped == tuple(range(outputs)) else mapped

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from limbeck.core.architecture import architecture_fingerprint
 from limbeck.core.batch import Batch
 from limbeck.core.identity import fingerprint, state_fingerprint
+from limbeck.core.outputs import described, inner
 from limbeck.core.signals import Signals
 from limbeck.data.preprocess import Preprocess, PreprocessSpec
 from limbeck.errors import ModelError
@@ -46,6 +47,7 @@ class LiveTeacher:
         chunk: int = CHUNK,
         taps: tuple[str, ...] = (),
     ) -> None:
+        self.device = torch.device(device)
         self.module = module.eval().requires_grad_(requires_grad=False).to(device)
         self.preprocess = Preprocess(preprocess).to(device)
         self.classes = classes
@@ -73,7 +75,7 @@ class LiveTeacher:
         """Logits of each row, mapped onto the data's classes, and the features at the taps; float32, detached."""
         assert isinstance(batch.inputs, Tensor), "several inputs come with tokenised text"
         self.module.eval()  # a user's own code may have switched the module they lent us
-        with steady(self.module), tapped(self.module, self.taps) as read:
+        with steady(self.module), tapped(inner(self.module), self.taps) as read:
             chunks = [self._chunk(part, read) for part in torch.split(batch.inputs, self.chunk)]
         rows = torch.cat([logits for logits, _ in chunks])
         if self._columns is not None:
@@ -86,8 +88,9 @@ class LiveTeacher:
         padded = torch.cat([raw, raw[-1:].expand(short, *raw.shape[1:])]) if short else raw
         logits = self.module(self.preprocess(padded))
         if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != self.chunk:
-            got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ModelError(f"the teacher must give logits of shape ({self.chunk}, classes); it gave {got}")
+            raise ModelError(
+                f"the teacher must give logits of shape ({self.chunk}, classes); it gave {described(logits)}"
+            )
         if not self._mapped:
             self._columns = columns(self.teacher_classes, self.classes, logits.shape[1])
             self._mapped = True

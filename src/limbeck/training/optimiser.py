@@ -11,6 +11,9 @@ from limbeck.errors import ModelError
 from limbeck.training.settings import TrainSettings
 from limbeck.training.sharded import is_sharded
 
+SHARE = "share"
+"""Key of a parameter group: its share of the learning rate."""
+
 
 def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
     """The rate of optimiser step `step` out of `steps`.
@@ -55,12 +58,19 @@ def build_optimiser(modules: Iterable[nn.Module], settings: TrainSettings) -> Op
     Raises:
         ModelError: nothing requires a gradient.
     """
-    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    named = [(name, p) for module in modules for name, p in module.named_parameters() if p.requires_grad]
+    parameters = [p for _, p in named]
     if not parameters:
         raise ModelError("there is nothing to train: no parameter of the student requires a gradient; unfreeze some")
+    slow = {id(p) for name, p in named if settings.fast and not name.startswith(settings.fast)}
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": [p for p in parameters if (p.ndim > 1) == decays and (id(p) in slow) == is_slow],
+            "weight_decay": settings.weight_decay if decays else 0.0,
+            SHARE: settings.slow_share if is_slow else 1.0,
+        }
+        for is_slow in (False, True)
+        for decays in (True, False)
     ]
     groups = [group for group in groups if group["params"]]
     plain = [p for p in parameters if not is_sharded(p) and torch.is_floating_point(p)]
@@ -72,6 +82,6 @@ def build_optimiser(modules: Iterable[nn.Module], settings: TrainSettings) -> Op
 
 
 def set_learning_rate(optimiser: Optimizer, rate: float) -> None:
-    """Gives every parameter group the same rate."""
+    """Gives every parameter group its share of the rate, which is all of it unless its owner chose less."""
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get(SHARE, 1.0)

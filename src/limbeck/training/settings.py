@@ -32,6 +32,8 @@ class TrainSettings:
             goes on to the last step and keeps its weights.
         compile: whether the student's forward and backward pass go through `torch.compile`.
         evaluations: how often validation is looked at, evenly over the run, the last step included.
+        fast: prefixes of parameter names that learn at the full rate, the others at `slow_share` of it; empty: all.
+        slow_share: of the rate, 0 < share <= 1.
         checkpoint_seconds: least time between two checkpoints; 0 saves at every step.
     """
 
@@ -51,6 +53,8 @@ class TrainSettings:
     compile: bool = False
     evaluations: int = 20
     checkpoint_seconds: float = 30.0
+    fast: tuple[str, ...] = ()
+    slow_share: float = 1.0
 
     def __post_init__(self) -> None:
         checks = {
@@ -67,6 +71,7 @@ class TrainSettings:
             "ema must be in (0, 1), or null": self.ema is None or 0 < self.ema < 1,
             "patience must be at least 1, or null": self.patience is None or self.patience >= 1,
             "clip_norm must be above 0, or null": self.clip_norm is None or self.clip_norm > 0,
+            "slow_share must be above 0 and at most 1": 0 < self.slow_share <= 1,
             "evaluations must be at least 1": self.evaluations >= 1,
             "checkpoint_seconds must be at least 0": self.checkpoint_seconds >= 0,
         }

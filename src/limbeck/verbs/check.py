@@ -94,9 +94,9 @@ def _facts(plan: "Plan") -> Checked:
     from limbeck.data.loader import steps_for
 
     recipe, splits = plan.recipe, plan.splits
-    train = recipe.teacher.train
+    train = recipe.teacher.train or recipe.teacher.adapt
     steps = steps_for(train.epochs, len(splits.teacher), recipe.train.batch_size) if train is not None else 0
-    student = _model(plan.student, plan, recipe.student.family or "given", plan.steps)
+    student = _model(plan.student, plan, recipe.student.family or recipe.student.module or "given", plan.steps)
     peak = _peak(plan)
     findings = _findings(recipe, student, peak)
     return Checked(
@@ -193,6 +193,7 @@ def _training_bytes(plan: "Plan") -> int:
 
 def _notes(plan: "Plan") -> list[str]:
     notes = [*plan.splits.notes, *map(str, plan.splits.overlaps)] + ([plan.views.note] if plan.views.note else [])
+    notes += [*plan.student.notes, *(() if plan.teacher is None else plan.teacher.notes)]
     if not plan.student.reseeds:
         notes.append("the student starts from the same weights for every seed: seeds vary order and dropout only")
     if 0 < plan.recipe.verdict.seeds < 3:
@@ -204,4 +205,4 @@ def _notes(plan: "Plan") -> list[str]:
 
 def _family(plan: "Plan") -> str:
     train = plan.recipe.teacher.train
-    return train.family if train is not None else "given"
+    return train.family if train is not None else plan.recipe.teacher.from_ or "given"

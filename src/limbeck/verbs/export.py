@@ -3,21 +3,17 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from limbeck.bundle.config import BundleConfig
 from limbeck.bundle.locate import bundle_of
-from limbeck.bundle.read import EXPORTS, PROGRAM, Bundle, load_state
+from limbeck.bundle.read import EXPORTS, PROGRAM, Bundle
+from limbeck.bundle.rebuild import core_of
 from limbeck.core.storage import write_atomically
-from limbeck.errors import BundleError, InputError
+from limbeck.errors import InputError
 from limbeck.exporting.formats import check_formats
 from limbeck.record import Export
 from limbeck.runtimes.noise import noise
 from limbeck.runtimes.onnx import OnnxModel
 from limbeck.task import named
-
-if TYPE_CHECKING:
-    from torch import nn
 
 _PROBES = 256
 """Made-up examples on which files are compared; the validation examples stayed with the run."""
@@ -68,7 +64,7 @@ def _rebuilt(
 
     raw = noise(program.shape, program.dtype, _PROBES)
     return export_core(
-        _core(student),
+        core_of(student),
         student.config,
         formats=to,
         folder=folder,
@@ -77,34 +73,6 @@ def _rebuilt(
         threads=threads,
         timed=timed,
     )
-
-
-def _core(student: Bundle) -> "nn.Module":
-    from limbeck.students import build
-
-    config = student.config
-    core = build(config.student, inputs=core_shape(config), outputs=len(config.classes))
-    try:
-        core.load_state_dict(load_state(student.folder))
-    except RuntimeError as error:
-        raise BundleError(
-            f"the weights in {student.folder} do not fit the family {config.student['family']!r} of this version of "
-            f"Limbeck; export it with limbeck {config.limbeck_version}: {error}"
-        ) from error
-    return core
-
-
-def core_shape(config: BundleConfig) -> tuple[int, ...]:
-    """Shape of one example behind the preprocessing, as the core eats it."""
-    from limbeck.data.preprocess import PreprocessSpec
-
-    spec = PreprocessSpec.from_dict(dict(config.preprocess))
-    shape = config.input.shape
-    if spec.channels is not None:
-        shape = (spec.channels, *shape[1:])
-    if spec.size is not None:
-        shape = (*shape[:-2], *spec.size)
-    return shape
 
 
 def _copied(

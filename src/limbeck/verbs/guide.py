@@ -84,7 +84,7 @@ def _unaskable(recipe: Path | None, home: Path | None, *, own: bool) -> str | No
     if recipe is None:
         return "no recipe lies with the guide; name one with --recipe"
     loaded = load(recipe)
-    if home is None and loaded.teacher.train is not None:
+    if home is None and (loaded.teacher.train or loaded.teacher.adapt) is not None:
         return "the teacher that was trained for it does not lie with the guide"
     if loaded.teacher.from_ == GUIDE:
         return "it exists only as this guide"
