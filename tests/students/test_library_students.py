@@ -95,7 +95,7 @@ def test_the_shorthand_and_the_long_form_are_one():
 
 
 def test_a_family_takes_no_output():
-    with pytest.raises(RecipeError, match="student.output: a family returns its logits alone"):
+    with pytest.raises(RecipeError, match=r"student\.output: a family returns its logits alone"):
         from_mapping(recipe({"family": "timm:test_resnet", "output": "logits"}))
 
 

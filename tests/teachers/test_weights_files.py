@@ -78,7 +78,7 @@ def test_what_is_no_state_dict_is_named(content, key, said, tmp_path):
 def test_a_head_that_will_be_replaced_may_differ_or_lack(tmp_path):
     path, module = tmp_path / "w.pt", net(0)
     other = net(1, outputs=7).state_dict()
-    with pytest.raises(ModelError, match="size mismatch for 2.weight: 7x5, not 3x5; size mismatch for 2.bias"):
+    with pytest.raises(ModelError, match=r"size mismatch for 2.weight: 7x5, not 3x5; size mismatch for 2.bias"):
         fit_state(module, other, path=path)
     before = module[2].weight.clone()
     (note,) = fit_state(module, other, path=path, but=("2",))

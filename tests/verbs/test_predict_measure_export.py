@@ -16,13 +16,13 @@ import limbeck
 from limbeck.bundle.card import Facts
 from limbeck.bundle.config import BundleConfig, InputConfig, Quality
 from limbeck.bundle.read import read
+from limbeck.bundle.rebuild import core_shape
 from limbeck.errors import BundleError, DataError, ExportError, InputError, LimbeckError
 from limbeck.exporting.finish import finish
 from limbeck.record import Fingerprints
 from limbeck.runtimes.noise import noise
 from limbeck.runtimes.onnx import OnnxModel
 from limbeck.students import build
-from limbeck.bundle.rebuild import core_shape
 from limbeck.verbs.export import export
 from limbeck.verbs.measure import measure
 from limbeck.verbs.predict import predict

@@ -67,6 +67,7 @@ def library_teacher(
         MissingDependencyError: the library is not installed.
     """
     refuse_decided(settings, WHERE)
+    _refuse_unknown(name)
     if weights is not None:
         module, notes = _with_file(name, weights, weights_key, settings, new_head=new_head)
     elif pretrained:
@@ -171,6 +172,14 @@ def _size(name: str) -> tuple[int, int]:
         return _pair(_preset(name).crop_size[0])
     config = timm_config(name, WHERE)
     return (224, 224) if config is None else _pair(config.input_size[-2:])
+
+
+def _refuse_unknown(name: str) -> None:
+    """Asks the library about name and tag, before anything is built or downloaded."""
+    if name.startswith("timm:"):
+        timm_config(name, WHERE)
+    else:
+        _preset(name)
 
 
 def _preset(name: str) -> Any:  # noqa: ANN401 - torchvision is untyped
