@@ -61,6 +61,12 @@ class OnnxTeacher(nn.Module):
         return {**self.__dict__, "_model": None}
 
 
+def hidden(module: nn.Module) -> tuple[int, int]:
+    """Numbers and bytes of the programs inside a module, which torch cannot count; zeros where there are none."""
+    inside = [part for part in module.modules() if isinstance(part, OnnxTeacher)]
+    return sum(part.params for part in inside), sum(part.size_bytes for part in inside)
+
+
 def _facts(path: Path) -> tuple[list[Path], int]:
     """The file with those beside it that hold its weights, and how many numbers these are."""
     if not path.is_file():

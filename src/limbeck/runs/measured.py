@@ -20,12 +20,15 @@ from limbeck.measuring.latency import torch_latency
 from limbeck.measuring.modes import device_of
 from limbeck.measuring.quality import quality
 from limbeck.record import Fidelity, Latency, ModelRecord, Role
+from limbeck.runs.black_box import hidden
 from limbeck.runs.fit import Fitted, Settings
 from limbeck.runs.predictions import save_arrays, save_history, teacher_logits
 from limbeck.runs.splits import Splits
 from limbeck.task import Task
 from limbeck.teachers.live import LiveTeacher
 
+PROGRAM = "multiply-accumulates and peak memory are not counted in an ONNX file."
+"""Stands where a teacher is one."""
 Logits = Float[np.ndarray, "_ classes"]
 
 
@@ -76,13 +79,15 @@ def costs(model: nn.Module, splits: Splits) -> Costs:
     example = torch.from_numpy(np.ascontiguousarray(splits.validation.read(np.arange(1))))
     model = model if device_of(model).type == "cpu" else copy.deepcopy(model).to("cpu")
     found = cost.cost(model, example)
+    numbers, size = hidden(model)
+    latency = torch_latency(model, example, threads=1, batch=1)
     return Costs(
-        params=found.params,
-        macs=found.macs,
-        size_bytes=found.size_bytes,
+        params=found.params + numbers,
+        macs=None if numbers else found.macs,
+        size_bytes=found.size_bytes + size,
         peak_memory_bytes=found.peak_memory_bytes,
-        latency_ms=[torch_latency(model, example, threads=1, batch=1)],
-        note=found.note,
+        latency_ms=[latency.model_copy(update={"runtime": "onnxruntime"}) if numbers else latency],
+        note=PROGRAM if numbers else found.note,
     )
 
 

@@ -12,6 +12,7 @@ from limbeck.data.views import Views, op_named
 from limbeck.objectives import objective_fingerprint
 from limbeck.recipe import GUIDE, Recipe, dump
 from limbeck.runs.arms import Arm, comparison_arms, student_arm
+from limbeck.runs.black_box import hidden
 from limbeck.runs.build import NOBODY, Blueprint, student_blueprint, teacher_blueprint
 from limbeck.runs.fit import Fitted, Job, Settings, Shop, fit
 from limbeck.runs.given import Given
@@ -141,7 +142,8 @@ def plan(recipe: Recipe, given: Given, *, pupil: bool = True) -> Plan:
 def _resolved(recipe: Recipe, largest: Blueprint) -> tuple[Recipe, Runtime]:
     """The recipe with device and threads filled in; the teacher, the larger of both, decides how many threads pay."""
     wanted = recipe.runtime
-    parameters = sum(p.numel() for p in largest.make(recipe.seed).parameters())
+    module = largest.make(recipe.seed)
+    parameters = hidden(module)[0] + sum(p.numel() for p in module.parameters())
     runtime = resolve(
         device=wanted.device, threads=wanted.threads, mixed_precision=wanted.mixed_precision,
         strategy=wanted.strategy, parameters=parameters,

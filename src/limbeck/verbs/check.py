@@ -125,13 +125,15 @@ def _facts(plan: "Plan") -> Checked:
 
 def _model(blueprint: "Blueprint", plan: "Plan", name: str, steps: int) -> ModelFacts:
     from limbeck.measuring.cost import macs, parameters, weights_bytes
+    from limbeck.runs.black_box import hidden
 
     model = blueprint.prepared(plan.recipe.seed)
+    numbers, size = hidden(model)
     return ModelFacts(
         name=name,
-        params=parameters(model),
+        params=parameters(model) + numbers,
         macs=macs(model, _example(plan, 1)),
-        size_bytes=weights_bytes(model),
+        size_bytes=weights_bytes(model) + size,
         steps=steps,
     )
 
