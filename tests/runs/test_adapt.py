@@ -141,7 +141,7 @@ lk.distil(teacher=backbone(), recipe=recipe, out={out!r})
 
 @pytest.mark.parametrize(
     ("how", "changes"),
-    [("head", {}), ("head", SHIFTED), ("all", {})],
+    [("head", {}), pytest.param("head", SHIFTED, marks=pytest.mark.nightly), ("all", {})],
     ids=["head-features-once", "head-each-step", "all"],
 )
 def test_killed_and_resumed_it_is_the_same_teacher(how, changes, tmp_path, quick):
@@ -226,3 +226,15 @@ def test_a_head_by_its_path_and_logits_by_their_name(tmp_path):
     assert accuracy(made, raised.live) > 0.3
     with pytest.raises(ModelError, match=r"must give logits \(rows, 10\), it gave shape \(2, 3\)"):
         adapted("head", tmp_path / "last", teacher, Given(teacher=Two()))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("how", ["head", "all"])
+def test_on_the_gpu(how, tmp_path):
+    runtime = {"threads": 1, "device": "cuda"}
+    made, raised = adapted({"what": how, "epochs": 10, "learning_rate": 0.01}, tmp_path, runtime=runtime)
+    assert accuracy(made, raised.live) > 0.6
+    path = tmp_path / "teacher.onnx"
+    to_onnx(backbone(outputs=32), torch.zeros(2, 1, 8, 8), path)
+    made, raised = adapted("head", tmp_path / "box", {"from": str(path)}, Given(), runtime=runtime)
+    assert accuracy(made, raised.live) > 0.3

@@ -20,7 +20,7 @@ from limbeck.runs.plan import plan
 SHORT = {
     "train": {"epochs": 1, "batch_size": 64, "evaluations": 1},
     "tune": {"trials": 0},
-    "verdict": {"seeds": 1},
+    "verdict": {"seeds": 0},
     "runtime": {"threads": 1},
 }
 
