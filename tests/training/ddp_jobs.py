@@ -16,11 +16,12 @@ from limbeck.data.view_ops import Shift
 from limbeck.data.views import Views
 from limbeck.measuring.evaluate import Evaluator
 from limbeck.objectives import HardLabels, SoftTargets, as_sum
+from limbeck.objectives.rkd_distance import RKDDistance
 from limbeck.students.convnet import ConvNet
 from limbeck.task import TASKS
 from limbeck.training.sitting import Stage
 
-from .workshop import PIXELS, Bridged, Outcome, always, digits, run
+from .workshop import PIXELS, Bridged, Outcome, always, conv, digits, run
 
 
 def few_labels() -> Relabelled:
@@ -67,6 +68,7 @@ JOBS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Stage]]]] = {
     "partial": (Partial, both),
     "in pieces, averaged": (plain, lambda: both(accumulate=3, ema=0.9)),
     "few labels": (plain, both),
+    "rows compared": (plain, lambda: [Stage(RKDDistance() + 0.5 * HardLabels(), 10, always(evaluations=2))]),
     "two stages": (
         normalised,
         lambda: [
@@ -77,8 +79,15 @@ JOBS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Stage]]]] = {
     "fsdp": (plain, lambda: both(clip_norm=0.5, ema=0.9)),
     "fsdp, normalised": (normalised, lambda: both(optimiser="sgd", learning_rate=0.05)),
 }
-"""Name -> fresh model, fresh stages. Adam divides by gradients that are almost 0, which makes much of last digits: with
-batch normalisation, whose sums run otherwise in two processes, SGD shows better whether all else is the same."""
+"""Name -> fresh model, fresh stages, which one and two processes end alike.
+
+Adam divides by gradients that are almost 0, which makes much of last digits: with batch normalisation, whose sums run
+otherwise in two processes, SGD shows better whether all else is the same.
+"""
+
+
+OWN_DRAWS = {"dropout": (conv, both)}
+"""Jobs that draw at random, each process for its own rows, so that two processes are not one."""
 
 
 def train_job(
@@ -86,7 +95,7 @@ def train_job(
     store: Path | None = None,
 ) -> Outcome:  # fmt: skip
     """What one of `world` processes does."""
-    make, stages_of = JOBS[name]
+    make, stages_of = (JOBS | OWN_DRAWS)[name]
     model, stages = make(), stages_of()
 
     source = few_labels() if name == "few labels" else digits()

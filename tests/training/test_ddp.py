@@ -1,30 +1,25 @@
-"""Two processes train the model that one trains."""
+"""Two processes train the model that one trains; killed and started again, they end in the same bits."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from .ddp_jobs import JOBS, train_job
+from .ddp_jobs import JOBS, OWN_DRAWS, train_job
+from .torchrun import two_processes
 
-ROOT = Path(__file__).parents[2]
+WORKER = "tests.training.ddp_worker"
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
+def two(tmp_path_factory) -> Path:
     """All jobs in one pair of processes, since a pair takes seconds to start."""
     folder = tmp_path_factory.mktemp("two")
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*launcher, "-m", "tests.training.ddp_worker", str(folder), *JOBS]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment, cwd=ROOT)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "arning" not in done.stderr
+    done = two_processes(WORKER, folder, *JOBS, *OWN_DRAWS)
+    assert done.code == 0, done.output
+    assert "arning" not in done.output
     return folder
 
 
@@ -38,3 +33,46 @@ def test_the_same_model(job, two):
     assert [row["step"] for row in history] == [row["step"] for row in one.history]
     for mine, its in zip(one.history, history, strict=True):
         assert mine["values"] == pytest.approx(its["values"], rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("job", "rank"),
+    [("dropout", 1), *(pytest.param(*each, marks=pytest.mark.nightly) for each in (("dropout", 0), ("fsdp", 1)))],
+)
+def test_a_lost_process_stops_the_other_and_the_same_command_goes_on(job, rank, two, tmp_path):
+    command = (WORKER, tmp_path, job, "--keep", "--disturb", f"kill:{rank},4")
+    done = two_processes(*command)
+    assert done.code != 0
+    assert done.ended - (tmp_path / "disturbed").stat().st_mtime < 20, "seconds, not the half hour of torch's default"
+    assert len(done.said) == 1, done.output
+    assert f"process {rank} of 2" in done.said[0]
+    assert "run the same command to go on" in done.said[0]
+    assert "[rank" not in done.output, "a traceback"
+    assert two_processes(*command).code == 0
+    assert json.loads((tmp_path / f"{job}.json").read_text()) == json.loads((two / f"{job}.json").read_text())
+    found, expected = load_file(tmp_path / f"{job}.safetensors"), load_file(two / f"{job}.safetensors")
+    assert all(torch.equal(found[name], expected[name]) for name in expected.keys() | found.keys())
+
+
+@pytest.mark.slow
+def test_an_error_of_one_process_is_told_once(tmp_path):
+    done = two_processes(WORKER, tmp_path, "plain", "--keep", "--disturb", "nan:1,4")
+    assert done.code != 0
+    assert len(done.said) == 1, done.output
+    assert "not finite" in done.said[0]
+    assert "[rank" not in done.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "how", ["ctrl-c:0,4", pytest.param("term:1,4", marks=pytest.mark.nightly)], ids=lambda how: how.partition(":")[0]
+)
+def test_asked_to_stop_all_stop_at_one_step_and_it_is_saved(how, tmp_path):
+    done = two_processes(WORKER, tmp_path, "plain", "--keep", "--disturb", how)
+    assert done.code != 0
+    assert len(done.said) == 1, done.output
+    assert "stopped at step" in done.said[0]
+    assert "run the same command to go on" in done.said[0]
+    assert (tmp_path / "plain" / "checkpoint.safetensors").exists()
+    assert "[rank" not in done.output

@@ -27,6 +27,19 @@ def steps_for(epochs: float, n: int, batch_size: int) -> int:
     return math.ceil(Fraction(str(epochs)) * n / batch_size)
 
 
+def check_dealt(batch_size: int, world: int) -> None:
+    """Refuses a batch that does not divide among the processes.
+
+    Raises:
+        InputError: it does not.
+    """
+    if batch_size < 1 or batch_size % world:
+        raise InputError(
+            f"batch_size: {batch_size} rows cannot be dealt evenly to {world} processes; "
+            f"give a multiple of {world}, at least 1 a process"
+        )
+
+
 class TrainingBatches:
     """An endless sequence of passes, each a permutation of the source that hangs on (seed, pass number) alone.
 
@@ -49,11 +62,7 @@ class TrainingBatches:
     def __init__(
         self, source: Source, *, views: Views, batch_size: int, seed: int, rank: int = 0, world: int = 1
     ) -> None:
-        if batch_size < 1 or batch_size % world:
-            raise InputError(
-                f"batch_size: {batch_size} rows cannot be dealt evenly to {world} processes; "
-                f"give a multiple of {world}, at least 1 a process"
-            )
+        check_dealt(batch_size, world)
         if not 0 <= rank < world:
             raise InputError(f"rank: expected 0 to {world - 1}, got {rank}")
         if len(source) == 0:

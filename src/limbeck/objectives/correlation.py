@@ -81,7 +81,7 @@ def correlation_congruence(
 
 
 class CorrelationCongruence(Objective):
-    """Correlations between examples; the value couples a batch, each process its own.
+    """Correlations between examples; the value couples a batch, which processes gather.
 
     Args:
         student: path of the student's tap; `None` reads logits.

@@ -69,7 +69,7 @@ def pkt(
 
 
 class PKT(Objective):
-    """Neighbours' distributions; the value couples a batch, each process its own.
+    """Neighbours' distributions; the value couples a batch, which processes gather.
 
     Args:
         student: path of the student's tap; `None` reads logits.

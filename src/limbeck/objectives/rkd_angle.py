@@ -63,7 +63,7 @@ def rkd_angle(
 
 
 class RKDAngle(Objective):
-    """Angles between examples; the value couples a batch, each process its own.
+    """Angles between examples; the value couples a batch, which processes gather.
 
     Args:
         student: path of the student's tap; `None` reads logits.

@@ -67,7 +67,7 @@ def rkd_distance(
 
 
 class RKDDistance(Objective):
-    """Distances between examples, relative to their mean; the value couples a batch, each process its own.
+    """Distances between examples, relative to their mean; the value couples a batch, which processes gather.
 
     Args:
         student: path of the student's tap; `None` reads logits.

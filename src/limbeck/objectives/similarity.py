@@ -50,7 +50,7 @@ def similarity_preserving(
 
 
 class SimilarityPreserving(Objective):
-    """Similarities between examples; the value couples a batch, each process its own.
+    """Similarities between examples; the value couples a batch, which processes gather.
 
     Args:
         student: path of the student's tap; `None` reads logits.

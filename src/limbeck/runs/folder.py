@@ -70,7 +70,7 @@ def check(folder: Path, *, recipe_fingerprint: str) -> None:
             )
         if count != processes.world():
             raise RunFolderError(
-                f"{folder} holds a run of {_counted(count)}, and this is one of {_counted(processes.world())}: its "
+                f"{folder} holds a run of {_counted(count)}, and this is a run of {_counted(processes.world())}: its "
                 "sums, and so its weights, would differ in their last digits; start it as before, or choose another "
                 "--out"
             )

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from limbeck.core import processes
 from limbeck.core.architecture import architecture_fingerprint
 from limbeck.core.identity import fingerprint, state_fingerprint
 from limbeck.core.progress import Reporter
 from limbeck.core.runtime import Runtime, resolve
-from limbeck.data.loader import steps_for
+from limbeck.data.loader import check_dealt, steps_for
 from limbeck.data.views import Views, op_named
 from limbeck.objectives import objective_fingerprint
 from limbeck.recipe import GUIDE, Recipe, dump
@@ -113,6 +114,7 @@ def plan(recipe: Recipe, given: Given, *, pupil: bool = True) -> Plan:
     Raises:
         InputError: something does not fit; nothing was written.
     """
+    check_dealt(recipe.train.batch_size, processes.world())
     task = named(recipe.task)
     views = recipe.data.views
     made = Views(tuple(op_named(op.op, **op.settings) for op in views.ops), seed=views.seed, count=views.count)

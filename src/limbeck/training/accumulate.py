@@ -31,7 +31,7 @@ def pieces(batch: Batch, count: int, objective: Objective) -> Iterator[tuple[Bat
     """
     count = min(count, len(batch))
     world = processes.world()
-    if count <= 1 and world == 1:
+    if count <= 1 and (world == 1 or couples(objective)):  # then every process computes the loss of the whole batch
         yield batch, None
         return
     ends = [len(batch) * (number + 1) // count for number in range(count)]
@@ -48,8 +48,13 @@ def check(objective: Objective, count: int) -> None:
     Raises:
         RecipeError: the objective would mean something else on each piece.
     """
-    if count > 1 and getattr(objective, "couples_batch", False):
+    if count > 1 and couples(objective):
         raise RecipeError(
             f"train: accumulate: {count} would show the objective ({objective}) only the examples of one piece at a "
             "time, and it compares the examples of a batch with one another; use accumulate: 1 and a smaller batch_size"
         )
+
+
+def couples(objective: Objective) -> bool:
+    """Whether the objective compares the examples of a batch with one another."""
+    return bool(getattr(objective, "couples_batch", False))

@@ -24,6 +24,7 @@ from limbeck.training.kept import Kept, average
 from limbeck.training.optimiser import build_optimiser, learning_rate, set_learning_rate
 from limbeck.training.patience import Goal, best_step, waited
 from limbeck.training.settings import TrainSettings
+from limbeck.training.together import rows_of_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,8 @@ class Sitting:
                 raise ModelError("the objective listens to a teacher, but there is none; give one or use hard-labels")
             said = teacher.signals(batch)
         student = Signals(logits=self.engine.forward(batch.inputs))
+        if accumulate.couples(self.stage.objective):
+            student, said, batch = rows_of_all(student), rows_of_all(said), rows_of_all(batch)
         terms = self.stage.objective(student, said, batch, share, shares)
         if not terms:
             raise ModelError(f"step {progress.step}: the objective gives no term here, so there is nothing to minimise")
