@@ -41,14 +41,13 @@ class _Rows(torch.autograd.Function):
     """All rows; backwards, what all processes' losses want of this one's."""
 
     @staticmethod
-    def forward(ctx: Any, own: Tensor) -> Tensor:  # noqa: ANN401 - torch's own
-        ctx.rows = len(own)
+    def forward(ctx: Any, own: Tensor) -> Tensor:  # noqa: ANN401, ARG004 - torch's own
         plain = own.contiguous().view(torch.uint8) if own.dtype == torch.bool else own.contiguous()
         every = [torch.empty_like(plain) for _ in range(processes.world())]
         torch.distributed.all_gather(every, plain)
         return torch.stack(every, dim=1).flatten(0, 1).view(own.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:  # noqa: ANN401
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:  # noqa: ANN401, ARG004
         every = processes.add_up(gradients[0].contiguous().clone())
-        return every.unflatten(0, (ctx.rows, processes.world()))[:, processes.rank()]
+        return every[processes.rank() :: processes.world()]
