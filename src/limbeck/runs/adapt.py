@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from limbeck.core import processes
 from limbeck.core.architecture import architecture_fingerprint
 from limbeck.core.identity import fingerprint, state_fingerprint
 from limbeck.core.progress import Reporter
@@ -122,13 +124,11 @@ def _features(model: Prepared, fresh: Adapted, source: Source, said: str, shop: 
     """What the head reads, as a source of its own with the same ids and labels; kept in the run's folder."""
     device = shop.runtime.device
     path = shop.folder / f"features-{fingerprint([said, source.fingerprint(), device])[:16]}.safetensors"
-    if path.is_file():
-        from safetensors.torch import load_file
-
-        values = load_file(path)["features"]
-    else:
-        values = _asked(model, fresh, source, device, shop.reporter)
-        write_tensors(path, {"features": values})
+    if not processes.agreed(path.is_file()):
+        if processes.is_main():
+            write_tensors(path, {"features": _asked(model, fresh, source, device, shop.reporter)})
+        processes.barrier()
+    values = load_file(path)["features"]
     return ArraySource(
         name=source.name,
         spec=InputSpec("array", tuple(values.shape[1:]), "float32"),
