@@ -1,12 +1,13 @@
 """Settings that are right one by one and wrong together."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from limbeck import profiles, task
 from limbeck.core.libraries import LIBRARIES, from_library
 from limbeck.errors import InputError, RecipeError
 from limbeck.exporting.formats import EXPORTERS, check_formats
-from limbeck.recipe.model import GIVEN, GUIDE, Recipe
+from limbeck.recipe.model import GIVEN, GUIDE, Recipe, Train
 from limbeck.recipe.paths import FILES, is_path
 from limbeck.recipe.problems import Problem, nearest
 from limbeck.recipe.text import Path
@@ -14,7 +15,7 @@ from limbeck.recipe.text import Path
 
 def contradictions(recipe: Recipe) -> list[Problem]:
     """Everything that does not go together; empty for a recipe that can be run."""
-    checks = (_task, _teacher, _student, _device, _objective, _guide, _tune, _export, _repeated)
+    checks = (_task, _teacher, _student, _device, _objective, _train, _guide, _tune, _export, _track, _repeated)
     return [problem for check in checks for problem in check(recipe)]
 
 
@@ -135,6 +136,30 @@ def _objective(recipe: Recipe) -> Iterator[Problem]:
             yield Problem(
                 ("objective", number, key), "auto is chosen by tuning, which tune.trials: 0 turns off; give a number"
             )
+
+
+def _train(recipe: Recipe) -> Iterator[Problem]:
+    train, wanted = recipe.train, recipe.train.model_fields_set
+    if train.final_share > 0 and train.schedule not in ("cosine", "linear"):
+        yield Problem(("train", "final_share"), f"schedule: {train.schedule} has no end of its own; remove it")
+    for key in ("milestones", "step_factor"):
+        if key in wanted and getattr(train, key) != Train.model_fields[key].default and train.schedule != "step":
+            yield Problem(("train", key), f"belongs to schedule: step, not {train.schedule}; remove it")
+    if any(a >= b for a, b in pairwise(train.milestones)):
+        yield Problem(("train", "milestones"), "must ascend")
+    if train.accumulate > train.batch_size:
+        yield Problem(
+            ("train", "accumulate"), f"a batch of {train.batch_size} cannot be computed in {train.accumulate} pieces"
+        )
+
+
+def _track(recipe: Recipe) -> Iterator[Problem]:
+    kinds = [track.kind for track in recipe.track]
+    for number, track in enumerate(recipe.track):
+        if track.kind in kinds[:number]:
+            yield Problem(("track", number), f"{track.kind} is named more than once")
+        if track.kind == "tensorboard" and track.project is not None:
+            yield Problem(("track", number, "project"), "tensorboard knows no projects; remove it")
 
 
 def _guide(recipe: Recipe) -> Iterator[Problem]:

@@ -233,16 +233,42 @@ class Train(_Section):
     """Decoupled for adamw; not on biases and normalisation."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Only sgd has it."""
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "linear", "step", "constant"] = "cosine"
     """How the learning rate falls after the warm-up."""
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of all steps over which the learning rate rises."""
+    final_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Where cosine and linear end, as a share of the peak."""
+    milestones: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(strict=False, min_length=1)] = (
+        0.5,
+        0.75,
+    )
+    """Shares of all steps after which `schedule: step` multiplies the rate by step_factor."""
+    step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Only `schedule: step` has it."""
     evaluations: Count = 20
     """How often validation is looked at."""
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 30
     """Time between checkpoints."""
     clip_norm: Positive | None = None
     """Largest norm of the gradient; null: not clipped."""
+    accumulate: Count = 1
+    """Pieces that a batch is computed in, to save memory; batch_size stays what an optimiser step sees."""
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of a moving average of the weights, which is then validated and kept (0.999, say); null: none."""
+    patience: Count | None = None
+    """Looks at validation without gain after which training stops, with the best weights; null: to the last step."""
+    compile: bool = False
+    """Whether training goes through torch.compile; bits are then no longer claimed to be the same."""
+
+
+class Track(_Section):
+    """A tracker that draws the curves of every training, beside the report."""
+
+    kind: Literal["tensorboard", "wandb", "mlflow"]
+    """tensorboard, wandb (offline), or mlflow (a local database)."""
+    project: Place | None = None
+    """What wandb and mlflow keep the trainings under; null: the run's name."""
 
 
 class GuidePlan(_Open):
@@ -324,3 +350,5 @@ class Recipe(_Section):
     export: Annotated[tuple[str, ...], Field(strict=False)] = ("onnx",)
     """Formats to export the student to."""
     runtime: RuntimePlan = RuntimePlan()
+    track: Annotated[tuple[Track, ...], Field(strict=False)] = ()
+    """A tracker's name, {kind: ..., project: ...}, or a list of these; it changes nothing in the run itself."""

@@ -7,7 +7,9 @@ from limbeck.recipe.overrides import student_word
 from limbeck.recipe.paths import is_path
 from limbeck.recipe.text import Path
 
-_SECTIONS = ("student", "objective", "train", "guide", "tune", "verdict", "runtime", "export", "task", "seed", "name")
+_SECTIONS = (
+    "student", "objective", "train", "guide", "tune", "verdict", "runtime", "export", "task", "seed", "name", "track",
+)  # fmt: skip
 """Keys that may stand empty (null): their default holds."""
 
 
@@ -39,6 +41,7 @@ def expand(values: dict[str, Any]) -> tuple[dict[str, Any], dict[Path, Path]]:
     _guide(full, shown)
     _objectives(full, shown)
     _views(full, shown)
+    _trackers(full, shown)
     if isinstance(full.get("export"), str):
         full["export"] = [full["export"]]
         shown["export", 0] = ("export",)
@@ -121,6 +124,16 @@ def _term(term: Any, path: Path, shown: dict[Path, Path], *, tuned: bool) -> Any
     elif isinstance(weight, dict):
         term["weight"] = {"kind": "constant", **weight}
     return term
+
+
+def _trackers(full: dict[str, Any], shown: dict[Path, Path]) -> None:
+    """`track: tensorboard` means `track: [{kind: tensorboard}]`."""
+    track = full.get("track")
+    if isinstance(track, str | dict):
+        full["track"] = track = [track]
+        shown["track", 0] = ("track",)
+    if isinstance(track, list):
+        full["track"] = [{"kind": each} if isinstance(each, str) else each for each in track]
 
 
 def _views(full: dict[str, Any], shown: dict[Path, Path]) -> None:

@@ -77,7 +77,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "memory": ("Peak memory", "Most bytes of activations alive at once, for one example in float32."),
     "latency": ("Latency, median", "Time of one call after warm-up; half of the calls were faster."),
     "training-time": ("Training time", "Of the seed that ships, on the machine named below."),
-    "steps": ("Optimiser steps", "Updates of the weights. A fair baseline makes as many as the student."),
+    "steps": (
+        "Optimiser steps",
+        "Updates of the weights that were made. A fair baseline may make as many as the student.",
+    ),
     "parity": (
         "Parity",
         (

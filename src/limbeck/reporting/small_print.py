@@ -107,14 +107,15 @@ def latency_words(latency: Latency) -> str:
 
 def _tuning(tuning: Tuning, record: Record) -> TuningTable:
     names = list(dict.fromkeys(name for trial in tuning.trials for name in trial.settings))
-    longest = max((trial.steps for trial in tuning.trials if trial.settings == tuning.chosen), default=0)
+    # at full length a training may have stopped early, after fewer steps than a short one
+    longest = max(((t.final, t.steps) for t in tuning.trials if t.settings == tuning.chosen), default=(False, 0))
     rows = [
         TrialRow(
             settings=[setting(trial.settings.get(name)) for name in names],
             value=numbers.score(trial.value, record.metric),
             steps=f"{trial.steps:,}",
             final=trial.final,
-            chosen=trial.settings == tuning.chosen and trial.steps == longest,
+            chosen=trial.settings == tuning.chosen and (trial.final, trial.steps) == longest,
         )
         for trial in tuning.trials
     ]

@@ -18,7 +18,7 @@ from limbeck.record import (
 from limbeck.runs.plan import Plan
 from limbeck.runs.predictions import save_arrays
 from limbeck.runs.samples import samples
-from limbeck.runs.wording import notes_on, objective_in_words
+from limbeck.runs.wording import notes_on, notes_on_training, objective_in_words
 
 
 def assemble(
@@ -72,7 +72,7 @@ def assemble(
         comparisons=verdicts[1:],
         tuning=tunings,
         exports=[],
-        notes=[*notes_on(plan, conditions if verdicts else None), *more_notes],
+        notes=[*notes_on(plan, conditions if verdicts else None), *notes_on_training(plan, models), *more_notes],
         timing_s={},
         files={"test": test, **samples(folder, splits.test, models)},
     )

@@ -12,7 +12,7 @@ from limbeck.core import processes
 from limbeck.core.architecture import architecture_fingerprint
 from limbeck.core.identity import fingerprint, state_fingerprint
 from limbeck.core.progress import Reporter
-from limbeck.core.protocols import SignalSource
+from limbeck.core.protocols import Follow, SignalSource
 from limbeck.core.runtime import Runtime
 from limbeck.core.storage import read_json, write_json, write_tensors
 from limbeck.core.version import __version__
@@ -25,7 +25,9 @@ from limbeck.objectives import WeightedSum, objective_fingerprint
 from limbeck.record import Role
 from limbeck.runs.build import Blueprint
 from limbeck.task import Task
+from limbeck.tracking import NOWHERE, Tracking
 from limbeck.training.loop import train
+from limbeck.training.patience import Goal
 from limbeck.training.settings import TrainSettings
 from limbeck.training.sitting import Stage
 
@@ -74,6 +76,7 @@ class Shop:
         teacher: who is imitated, live or from a guide; `None` while it is being trained.
         teacher_fingerprint: of its answers; two teachers of one fingerprint give the same bits.
         also: where finished trainings are looked for too.
+        track: whom trainings are told to.
     """
 
     folder: Path
@@ -86,6 +89,7 @@ class Shop:
     teacher: SignalSource | None = None
     teacher_fingerprint: str | None = None
     also: Path | None = None
+    track: Tracking = NOWHERE
 
 
 @dataclass(frozen=True)
@@ -97,17 +101,21 @@ class Fitted:
         folder: `weights.safetensors` and `done.json`.
         history: rows of `{"step", "epoch", "values"}`.
         seconds: spent training.
+        steps: optimiser steps done; fewer than the job's where training stopped early.
+        kept: the step whose weights these are.
     """
 
     job: Job
     folder: Path
     history: list[dict[str, Any]] = field(repr=False)
     seconds: float
+    steps: int
+    kept: int
 
     @property
     def validation(self) -> dict[str, float]:
-        """Last values on validation, by name without the split."""
-        values: dict[str, float] = self.history[-1]["values"]
+        """Values of these weights on validation, by name without the split."""
+        values: dict[str, float] = next(row["values"] for row in self.history if row["step"] == self.kept)
         return {name.removeprefix("val/"): value for name, value in values.items() if name.startswith("val/")}
 
     def model(self) -> Prepared:
@@ -137,43 +145,52 @@ def fit(job: Job, shop: Shop) -> Fitted:
     folder = shop.folder / identity[:16]
     if shop.also is not None and _finished(shop.also / identity[:16]):
         folder = shop.also / identity[:16]
-    done, weights = folder / "done.json", folder / "weights.safetensors"
-    if not processes.agreed(_finished(folder)):
-        rank, world = processes.rank(), processes.world()
-        result = train(
-            model,
-            [Stage(copy.deepcopy(job.objective), job.steps, job.train)],  # what it learns is this training's alone
-            batches=TrainingBatches(
-                job.source, views=shop.views, batch_size=shop.batch_size, seed=job.seed, rank=rank, world=world
-            ),
-            teacher=shop.teacher,
-            evaluate=Evaluator(
-                lambda: evaluation_batches(shop.validation, shop.batch_size, rank=rank, world=world), shop.task
-            ),
-            runtime=shop.runtime,
-            seed=job.seed,
-            identity=identity,
-            store=folder,
-            steps_per_epoch=len(job.source) / shop.batch_size,
-            reporter=shop.reporter,
-            name=job.name,
-        )
-        if processes.is_main():
-            write_tensors(weights, model.core.state_dict())
-            write_json(
-                done,
-                {
-                    "identity": identity,
-                    "name": job.name,
-                    "steps": result.steps,
-                    "seconds": result.seconds,
-                    "history": result.history,
-                },
-            )
-            (folder / "checkpoint.safetensors").unlink(missing_ok=True)
-        processes.barrier()
-    found = read_json(done)
-    return Fitted(job, folder, found["history"], found["seconds"])
+    facts = {"role": job.role, "seed": job.seed, "steps": job.steps, "settings": dict(job.settings)}
+    with shop.track.training(_called(job), identity, **facts) as told:
+        if not processes.agreed(_finished(folder)):
+            _train(job, shop, model, folder=folder, identity=identity, follow=told)
+        found = read_json(folder / "done.json")
+        fitted = Fitted(job, folder, found["history"], found["seconds"], found["steps"], found["kept"])
+        final = {"steps": fitted.steps, "kept_step": fitted.kept, "seconds": fitted.seconds}
+        told.finish(fitted.history, {**final, **{f"val/{name}": value for name, value in fitted.validation.items()}})
+    return fitted
+
+
+def _train(job: Job, shop: Shop, model: Prepared, *, folder: Path, identity: str, follow: Follow) -> None:
+    """Trains to the end and leaves `weights.safetensors` and `done.json`, in this order."""
+    metric, rank, world = shop.task.metric, processes.rank(), processes.world()
+    result = train(
+        model,
+        [Stage(copy.deepcopy(job.objective), job.steps, job.train)],  # what it learns is this training's alone
+        batches=TrainingBatches(
+            job.source, views=shop.views, batch_size=shop.batch_size, seed=job.seed, rank=rank, world=world
+        ),
+        teacher=shop.teacher,
+        evaluate=Evaluator(
+            lambda: evaluation_batches(shop.validation, shop.batch_size, rank=rank, world=world), shop.task
+        ),
+        runtime=shop.runtime,
+        seed=job.seed,
+        identity=identity,
+        store=folder,
+        steps_per_epoch=len(job.source) / shop.batch_size,
+        reporter=shop.reporter,
+        name=job.name,
+        goal=Goal(f"val/{metric.name}", metric.higher_is_better, tie="val/nll"),
+        follow=follow,
+    )
+    if processes.is_main():
+        write_tensors(folder / "weights.safetensors", model.core.state_dict())
+        done = {"identity": identity, "name": job.name, "steps": result.steps, "kept": result.kept}
+        write_json(folder / "done.json", {**done, "seconds": result.seconds, "history": result.history})
+        (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    processes.barrier()
+
+
+def _called(job: Job) -> str:
+    """A name that tells trials apart."""
+    settings = ", ".join(f"{name} {value}" for name, value in job.settings.items() if value is not None)
+    return f"{job.name} ({settings})" if settings else job.name
 
 
 def _finished(folder: Path) -> bool:

@@ -59,7 +59,7 @@ def keep_teacher(
             "ci95": quality.ci95,
             "split": "validation",
         },
-        "training": {"examples": len(job.source), "steps": job.steps, "seed": job.seed, **job.settings},
+        "training": {"examples": len(job.source), "steps": fitted.steps, "seed": job.seed, **job.settings},
         "fingerprint": teacher.fingerprint(),
         "sha256": {weights.name: file_fingerprint(weights)},
         "licence": None,

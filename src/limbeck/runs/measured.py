@@ -158,7 +158,7 @@ def _record(subject: Subject, faithful: Fidelity | None, splits: Splits, task: T
         name=subject.name,
         seed=subject.seed,
         settings=dict(subject.settings),
-        steps=None if subject.fitted is None else subject.fitted.job.steps,
+        steps=None if subject.fitted is None else subject.fitted.steps,
         quality={
             "validation": quality(task, subject.validation, splits.validation.labels),
             "test": quality(task, subject.test, target),

@@ -19,6 +19,8 @@ from limbeck.runs.fit import Fitted, Job, Settings, Shop, fit
 from limbeck.runs.given import Given
 from limbeck.runs.splits import Splits, open_splits
 from limbeck.task import Task, named
+from limbeck.tracking import Tracking, check
+from limbeck.training import accumulate
 from limbeck.training.settings import TrainSettings
 
 
@@ -56,9 +58,10 @@ class Plan:
         """SHA-256 of the recipe and of whatever was given beside it.
 
         `teacher.min_quality` is left out: it stops a run and changes nothing in one, so it can be lowered on the way.
+        Neither do trackers change anything, so they can be named later.
         """
         recipe = self.recipe.model_dump(mode="json", by_alias=True)
-        del recipe["teacher"]["min_quality"]
+        del recipe["teacher"]["min_quality"], recipe["track"]
         return fingerprint(
             {
                 "recipe": recipe,
@@ -79,6 +82,7 @@ class Plan:
             batch_size=self.recipe.train.batch_size,
             runtime=self.runtime,
             reporter=reporter,
+            track=tracking(self.recipe, folder / "track", reporter),
         )
 
     def trained(self, arm: Arm, settings: Settings, *, shop: Shop, seed: int, steps: int) -> Fitted:
@@ -116,11 +120,14 @@ def plan(recipe: Recipe, given: Given, *, pupil: bool = True) -> Plan:
     """
     check_dealt(recipe.train.batch_size, processes.world())
     task = named(recipe.task)
+    check([track.kind for track in recipe.track])
     views = recipe.data.views
     made = Views(tuple(op_named(op.op, **op.settings) for op in views.ops), seed=views.seed, count=views.count)
     splits = open_splits(recipe, given, task)
     made.check(splits.transfer.spec)
+    settings = TrainSettings(**recipe.train.model_dump(exclude={"epochs", "batch_size"}))
     first = student_arm(recipe, given, splits)
+    accumulate.check(first.objective(first.candidates[0]), settings.accumulate)
     student = student_blueprint(recipe, given, splits) if pupil else NOBODY
     teacher = None if recipe.teacher.from_ == GUIDE else teacher_blueprint(recipe, given, splits)
     recipe, runtime = _resolved(recipe, student if teacher is None else teacher)
@@ -136,7 +143,7 @@ def plan(recipe: Recipe, given: Given, *, pupil: bool = True) -> Plan:
         arms=(first, *others),
         views=made,
         runtime=runtime,
-        settings=TrainSettings(**recipe.train.model_dump(exclude={"epochs", "batch_size"})),
+        settings=settings,
         steps=steps_for(recipe.train.epochs, len(splits.transfer), recipe.train.batch_size),
     )
 
@@ -151,6 +158,13 @@ def _resolved(recipe: Recipe, largest: Blueprint) -> tuple[Recipe, Runtime]:
         strategy=wanted.strategy, parameters=parameters,
     )  # fmt: skip
     return recipe.model_copy(update={"runtime": wanted.model_copy(update=runtime.as_dict())}), runtime
+
+
+def tracking(recipe: Recipe, folder: Path, reporter: Reporter) -> Tracking:
+    """The recipe's trackers, which write into `folder`."""
+    projects: dict[str, str] = {track.kind: track.project or recipe.name for track in recipe.track}
+    config = recipe.model_dump(mode="json", by_alias=True)
+    return Tracking(projects, folder, config, dump(recipe), reporter.say)
 
 
 def _weights(blueprint: Blueprint | None, seed: int) -> str | None:

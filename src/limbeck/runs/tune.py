@@ -59,7 +59,7 @@ def _ranked(fitted: Sequence[Fitted], task: Task) -> list[int]:
 
 def _trial(fitted: Fitted, task: Task, *, final: bool) -> Trial:
     value = fitted.validation[task.metric.name]
-    return Trial(settings=dict(fitted.job.settings), steps=fitted.job.steps, value=value, final=final)
+    return Trial(settings=dict(fitted.job.settings), steps=fitted.steps, value=value, final=final)
 
 
 def _sentence(arm: Arm, best: Fitted, finalists: int, task: Task) -> str:

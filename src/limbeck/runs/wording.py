@@ -1,9 +1,9 @@
 """What a run tells in words: to the record's reader (objective, teacher, notes), and on the way."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from limbeck.record import Record, Tuning
+from limbeck.record import ModelRecord, Record, Tuning
 from limbeck.runs.arms import in_words
 from limbeck.runs.overlap import Overlap
 from limbeck.runs.plan import Plan
@@ -47,7 +47,8 @@ def students_to_train(plan: Plan) -> str:
     roles, seeds = [arm.role for arm in plan.arms], max(1, plan.recipe.verdict.seeds)
     names = roles[0] if len(roles) == 1 else f"{', '.join(roles[:-1])} and {roles[-1]}"
     each = "each " if len(roles) > 1 else ""
-    return f"students: {names}, {each}with {seeds} seed{'s' if seeds > 1 else ''} and {plan.steps:,} steps"
+    most = "" if plan.settings.patience is None else "at most "
+    return f"students: {names}, {each}with {seeds} seed{'s' if seeds > 1 else ''} and {most}{plan.steps:,} steps"
 
 
 def times(seconds: Mapping[str, float]) -> str:
@@ -75,6 +76,27 @@ def teacher_in_words(plan: Plan, record: Record) -> str:
     name = plan.teacher.spec.get("family") or plan.teacher.spec.get("module")
     value = model.quality["test"][record.metric.name].value
     return f"{name} with {model.params:,} parameters, {figure(plan.task, value)} on test"
+
+
+def notes_on_training(plan: Plan, models: Sequence[ModelRecord]) -> list[str]:
+    """Options of training that change what a number in the report means; they are alike for every arm."""
+    settings, notes = plan.settings, []
+    if settings.patience is not None:
+        done: dict[str, list[int]] = {}
+        for model in models:
+            if model.role != "teacher" and model.steps is not None:
+                done.setdefault(model.role, []).append(model.steps)
+        average = ", ".join(f"{role} {sum(steps) / len(steps):,.0f}" for role, steps in done.items())
+        looks = "1 look" if settings.patience == 1 else f"{settings.patience} looks in a row"
+        notes.append(
+            f"Training stopped early, by one rule for every arm: after {looks} at validation without gain, at the "
+            f"latest after {plan.steps:,} steps, and with the best weights seen. Steps made on average: {average}."
+        )
+    if settings.ema is not None:
+        notes.append(f"Every arm's weights are moving averages over its steps (train.ema: {settings.ema:g}).")
+    if settings.compile:
+        notes.append("Training went through torch.compile, so a repetition may differ in the last bits.")
+    return notes
 
 
 def told(copies: Overlap) -> str:

@@ -125,7 +125,9 @@ def train(
                 sitting.finish(progress)
                 kept = sitting.kept_step(progress)
             except (MemoryError, RuntimeError) as error:
-                refuse_shortage(error, name=name, rows=sitting.rows, pieces=stage.settings.accumulate, path=path)
+                refuse_shortage(
+                    error, name=name, rows=processes.world() * sitting.rows, pieces=stage.settings.accumulate, path=path
+                )
                 raise
             finally:
                 sitting.close(progress)

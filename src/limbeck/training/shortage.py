@@ -12,7 +12,7 @@ def refuse_shortage(error: Exception, *, name: str, rows: int, pieces: int, path
     Args:
         error: what happened.
         name: of the training.
-        rows: examples of the step that was tried; 0 before the first.
+        rows: examples of the step that was tried, over all processes; 0 before the first.
         pieces: `accumulate` as it is.
         path: of the checkpoint, if one is kept.
 
