@@ -20,6 +20,7 @@ class Ran:
 
     job: object
     validation: dict
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def choose(short, full, *, finalists=2, task=TASK, losses=None):
         place = int(candidate["temperature"]) - 1
         ran.append((place, steps))
         value = (full if steps == STEPS else short)[place]
-        return Ran(Settled(candidate, steps), {task.metric.name: value, "nll": (losses or [0.0] * 99)[place]})
+        return Ran(Settled(candidate, steps), {task.metric.name: value, "nll": (losses or [0.0] * 99)[place]}, steps)
 
     found = tune(arm(len(short)), run, task=task, steps=STEPS, short_share=0.25, finalists=finalists)
     return found, int(found.chosen["temperature"]) - 1, ran

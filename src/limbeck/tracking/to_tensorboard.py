@@ -23,7 +23,7 @@ class TensorBoardRun:
     def __init__(self, card: Card) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        name = re.sub(r"[^A-Za-z0-9.=]+", "-", card.name).strip("-")
+        name = re.sub(r"[^A-Za-z0-9._=]+", "-", card.name).strip("-")
         folder = card.folder / "tensorboard" / f"{name}-{card.key[:8]}"
         shutil.rmtree(folder, ignore_errors=True)
         self.sent = 0
