@@ -77,6 +77,8 @@ JOBS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Stage]]]] = {
         ],
     ),
     "fsdp": (plain, lambda: both(clip_norm=0.5, ema=0.9)),
+    "bf16, normalised": (normalised, lambda: both(optimiser="sgd", learning_rate=0.05)),
+    "fsdp, bf16": (plain, lambda: both(optimiser="sgd", learning_rate=0.05)),
     "fsdp, normalised": (normalised, lambda: both(optimiser="sgd", learning_rate=0.05)),
 }
 """Name -> fresh model, fresh stages, which one and two processes end alike.
@@ -92,7 +94,7 @@ OWN_DRAWS = {"dropout": (conv, both)}
 
 def train_job(
     name: str, rank: int = 0, world: int = 1, *, disturbed: Callable[[Any], Any] = lambda source: source,
-    store: Path | None = None,
+    store: Path | None = None, device: str = "cpu",
 ) -> Outcome:  # fmt: skip
     """What one of `world` processes does."""
     make, stages_of = (JOBS | OWN_DRAWS)[name]
@@ -110,7 +112,7 @@ def train_job(
             TrainingBatches(source, views=Views((Shift(1),), 5), batch_size=32, seed=0, rank=rank, world=world)
         ),
         evaluate=Evaluator(held_out, TASKS["multiclass"]),
-        runtime=Runtime("cpu", 1, strategy="fsdp" if name.startswith("fsdp") else "ddp"),
+        runtime=Runtime(device, 1, "bf16" if "bf16" in name else "no", "fsdp" if name.startswith("fsdp") else "ddp"),
         store=store,
     )
-    return Outcome(model.state_dict(), done.history, [stage.objective.state_dict() for stage in stages])
+    return Outcome(model.to("cpu").state_dict(), done.history, [stage.objective.state_dict() for stage in stages])

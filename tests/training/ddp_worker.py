@@ -22,7 +22,14 @@ from .ddp_jobs import train_job
 def train(name: str, folder: Path, options: argparse.Namespace) -> None:
     rank, world = processes.rank(), processes.world()
     store = folder / name if options.keep else None
-    outcome = train_job(name, rank, world, store=store, disturbed=lambda source: Disturbed(source, folder, options))
+    outcome = train_job(
+        name,
+        rank,
+        world,
+        store=store,
+        disturbed=lambda source: Disturbed(source, folder, options),
+        device=options.device,
+    )
     alike = processes.gather([value.tolist() for value in outcome.weights.values()])
     assert all(other == alike[0] for other in alike), "the processes hold different weights"
     if processes.is_main():
@@ -64,6 +71,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("jobs", nargs="+")
     parser.add_argument("--disturb")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
     try:

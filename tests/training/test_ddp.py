@@ -28,11 +28,12 @@ def test_the_same_model(job, two):
     one, history = train_job(job), json.loads((two / f"{job}.json").read_text())
     found = load_file(two / f"{job}.safetensors")
     assert found.keys() == one.weights.keys()
+    coarse, rows = (100, 2 / 90) if "bf16" in job else (1, 1e-5)  # of 90, two may be on the edge
     for name, value in one.weights.items():
-        torch.testing.assert_close(found[name], value, rtol=2e-4, atol=2e-5)
+        torch.testing.assert_close(found[name], value, rtol=2e-4 * coarse, atol=2e-5 * coarse)
     assert [row["step"] for row in history] == [row["step"] for row in one.history]
     for mine, its in zip(one.history, history, strict=True):
-        assert mine["values"] == pytest.approx(its["values"], rel=1e-4, abs=1e-5)
+        assert mine["values"] == pytest.approx(its["values"], rel=1e-4 * coarse, abs=rows)
 
 
 @pytest.mark.slow
@@ -76,3 +77,15 @@ def test_asked_to_stop_all_stop_at_one_step_and_it_is_saved(how, tmp_path):
     assert "run the same command to go on" in done.said[0]
     assert (tmp_path / "plain" / "checkpoint.safetensors").exists()
     assert "[rank" not in done.output
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="NCCL wants a GPU a process, and this machine has not two")
+@pytest.mark.parametrize("job", ["plain", "normalised", "bf16, normalised", "fsdp", "fsdp, bf16"])
+def test_the_same_model_on_two_gpus(job, tmp_path):
+    """One step's loss within a tolerance, and a trajectory near enough to see that nothing is left out."""
+    done = two_processes(WORKER, tmp_path, job, "--device", "cuda")
+    assert done.code == 0, done.output
+    one, history = train_job(job, device="cuda"), json.loads((tmp_path / f"{job}.json").read_text())
+    for mine, its in zip(one.history, history, strict=True):
+        assert mine["values"] == pytest.approx(its["values"], rel=3e-2, abs=2 / 90)

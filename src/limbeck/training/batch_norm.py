@@ -16,7 +16,6 @@ from torch.nn import functional as F  # noqa: N812
 from torch.overrides import TorchFunctionMode
 
 from limbeck.core import processes
-from limbeck.errors import ModelError
 
 
 @contextmanager
@@ -61,6 +60,7 @@ def _trains(  # noqa: PLR0917 - torch's own signature and names, here and below:
     return training
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def batch_norm(  # noqa: PLR0917
     input: Float[Tensor, "b c ..."],  # noqa: A002
     running_mean: Float[Tensor, " c"] | None,
@@ -74,6 +74,7 @@ def batch_norm(  # noqa: PLR0917
     """`F.batch_norm` in training mode, with mean and variance over the rows of all processes.
 
     Their rows are pooled by `var = sum_r n_r (var_r + (mean_r - mean)^2) / n`, which stays exact where means are large.
+    A compiled model is interrupted here: the processes meet.
 
     Args:
         input: this process's rows.
@@ -87,9 +88,6 @@ def batch_norm(  # noqa: PLR0917
 
     Returns:
         This process's rows, normalised.
-
-    Raises:
-        ModelError: all processes together have one value a channel.
     """
     del training
     with torch.no_grad():
@@ -97,8 +95,6 @@ def batch_norm(  # noqa: PLR0917
         variance, mean = torch.var_mean(input.float(), dim=axes, correction=0)
         count = mean.new_tensor([input.numel() // input.shape[1]])
         mean, variance, rows = _pooled(mean, variance, count)
-        if rows <= 1:
-            raise ModelError(f"batch normalisation needs more than one value a channel, got {tuple(input.shape)}")
         if running_mean is not None:
             running_mean.mul_(1 - momentum).add_(mean.to(running_mean.dtype), alpha=momentum)
         if running_var is not None:
@@ -107,7 +103,7 @@ def batch_norm(  # noqa: PLR0917
     return normalised
 
 
-def _pooled(mean: Tensor, variance: Tensor, count: Tensor) -> tuple[Tensor, Tensor, float]:
+def _pooled(mean: Tensor, variance: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     from torch import distributed
 
     own = torch.cat([mean, variance, count])
@@ -116,7 +112,7 @@ def _pooled(mean: Tensor, variance: Tensor, count: Tensor) -> tuple[Tensor, Tens
     means, variances, counts = torch.split(torch.stack(every), [len(mean), len(mean), 1], dim=1)
     shares = counts / counts.sum()
     mean = (shares * means).sum(0)
-    return mean, (shares * (variances + (means - mean).square())).sum(0), counts.sum().item()
+    return mean, (shares * (variances + (means - mean).square())).sum(0), counts.sum()
 
 
 class _Normalise(torch.autograd.Function):
@@ -130,21 +126,21 @@ class _Normalise(torch.autograd.Function):
         bias: Tensor | None,
         mean: Tensor,
         variance: Tensor,
-        rows: float,
+        rows: Tensor,
         eps: float,
     ) -> Tensor:
-        ctx.save_for_backward(x, weight, mean, variance)
-        ctx.rows, ctx.eps = rows, eps
+        ctx.save_for_backward(x, weight, mean, variance, rows)
+        ctx.eps = eps
         return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        x, weight, mean, variance = ctx.saved_tensors
+        x, weight, mean, variance, rows = ctx.saved_tensors
         axes, broadcast = [0, *range(2, x.ndim)], (1, -1, *(1,) * (x.ndim - 2))
         dy, scale = gradients[0].float(), (variance + ctx.eps).rsqrt()
         centred = (x.float() - mean.view(broadcast)) * scale.view(broadcast)
         own = torch.stack([dy.sum(axes), (dy * centred).sum(axes)])
-        offset, slope = processes.add_up(own.clone()) / ctx.rows
+        offset, slope = processes.add_up(own.clone()) / rows
         gain = scale if weight is None else scale * weight.float()
         dx = (dy - offset.view(broadcast) - centred * slope.view(broadcast)) * gain.view(broadcast)
         dweight, dbias = (None, None) if weight is None else (own[1].to(weight.dtype), own[0].to(weight.dtype))
