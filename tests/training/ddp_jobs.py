@@ -72,7 +72,7 @@ JOBS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Stage]]]] = {
     "two stages": (
         normalised,
         lambda: [
-            Stage(as_sum(HardLabels()), 5, always(evaluations=2), trains=("1.body",)),
+            Stage(as_sum(HardLabels()), 5, always(optimiser="sgd", learning_rate=0.05), trains=("1.body",)),
             Stage(SoftTargets(3.0) + Bridged(), 5, always(optimiser="sgd", learning_rate=0.02, evaluations=2)),
         ],
     ),

@@ -91,8 +91,7 @@ def batch_norm(  # noqa: PLR0917
     """
     del training
     with torch.no_grad():
-        axes = [0, *range(2, input.ndim)]
-        variance, mean = torch.var_mean(input.float(), dim=axes, correction=0)
+        mean, variance = torch.batch_norm_update_stats(input.float(), None, None, 0.0)
         count = mean.new_tensor([input.numel() // input.shape[1]])
         mean, variance, rows = _pooled(mean, variance, count)
         if running_mean is not None:
@@ -136,12 +135,16 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         x, weight, mean, variance, rows = ctx.saved_tensors
-        axes, broadcast = [0, *range(2, x.ndim)], (1, -1, *(1,) * (x.ndim - 2))
-        dy, scale = gradients[0].float(), (variance + ctx.eps).rsqrt()
-        centred = (x.float() - mean.view(broadcast)) * scale.view(broadcast)
-        own = torch.stack([dy.sum(axes), (dy * centred).sum(axes)])
-        offset, slope = processes.add_up(own.clone()) / rows
-        gain = scale if weight is None else scale * weight.float()
-        dx = (dy - offset.view(broadcast) - centred * slope.view(broadcast)) * gain.view(broadcast)
-        dweight, dbias = (None, None) if weight is None else (own[1].to(weight.dtype), own[0].to(weight.dtype))
+        scale = (variance + ctx.eps).rsqrt()
+        dy, gain = gradients[0].float(), scale if weight is None else scale * weight.float()
+        _, *own = torch.ops.aten.native_batch_norm_backward(  # its kernels sum many times faster than reductions do
+            dy, x.float(), torch.ones_like(mean), None, None, mean, scale, True, ctx.eps, [False, True, True]
+        )
+        slope, offset = processes.add_up(torch.stack(own)) / rows
+        # gain * (dy - offset - (x - mean) * scale * slope), in two passes
+        of_x = -gain * scale * slope
+        rest = gain * (mean * scale * slope - offset)
+        broadcast = (1, -1, *(1,) * (x.ndim - 2))
+        dx = torch.addcmul(rest.view(broadcast), x.float(), of_x.view(broadcast)).addcmul_(dy, gain.view(broadcast))
+        dweight, dbias = (None, None) if weight is None else (each.to(weight.dtype) for each in own)
         return dx.to(x.dtype), dweight, dbias, None, None, None, None
