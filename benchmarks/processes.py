@@ -17,6 +17,7 @@ import yaml
 
 from limbeck.core.storage import read_json
 
+FASHION = "/usr/share/datasets/fashion-mnist"
 NET = '''
 from torch import nn
 
@@ -36,7 +37,7 @@ STUDENTS = {
 
 def recipe(student, epochs):
     return {
-        "data": {"train": "/usr/share/datasets/fashion-mnist", "views": {"count": 2, "ops": [{"op": "shift", "pixels": 2}]}},
+        "data": {"train": FASHION, "views": {"count": 2, "ops": [{"op": "shift", "pixels": 2}]}},
         "teacher": {"train": {"family": "resnet", "width": 8, "depth": 1, "dropout": 0.0, "epochs": 1}},
         "student": student,
         "train": {"epochs": epochs, "batch_size": 256, "evaluations": 10},

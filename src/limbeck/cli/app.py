@@ -58,10 +58,13 @@ def root(
 def demo(out: Out) -> None:
     """Distil a small student on scikit-learn's digits: the whole road, in minutes."""
     from limbeck.cli.shown import run_lines
+    from limbeck.core.processes import speaks
     from limbeck.core.progress import Terminal
     from limbeck.verbs.demo import demo as verb
 
-    echo(run_lines(verb(out=out, progress=Terminal())))
+    run = verb(out=out, progress=Terminal())
+    if speaks():
+        echo(run_lines(run))
 
 
 @app.command()

@@ -141,10 +141,11 @@ def fit(job: Job, shop: Shop) -> Fitted:
         RunError: training failed or was interrupted; the same call goes on.
     """
     model = job.blueprint.prepared(job.seed)
-    identity = _identity(job, shop, model)
+    identity = _identity(job, shop, model, processes.world())
     folder = shop.folder / identity[:16]
-    if shop.also is not None and _finished(shop.also / identity[:16]):
-        folder = shop.also / identity[:16]
+    if shop.also is not None:  # a guide's teacher is trained by one process, whoever reads the guide
+        there = [shop.also / each[:16] for each in (identity, _identity(job, shop, model, 1))]
+        folder = next((each for each in there if _finished(each)), folder)
     facts = {"role": job.role, "seed": job.seed, "steps": job.steps, "settings": dict(job.settings)}
     with shop.track.training(_called(job), identity, **facts) as told:
         if not processes.agreed(_finished(folder)):
@@ -197,7 +198,7 @@ def _finished(folder: Path) -> bool:
     return (folder / "done.json").exists() and (folder / "weights.safetensors").exists()
 
 
-def _identity(job: Job, shop: Shop, model: Prepared) -> str:
+def _identity(job: Job, shop: Shop, model: Prepared, world: int) -> str:
     """Fingerprint of everything that the weights depend on; two jobs of one identity are one training."""
     return fingerprint(
         {
@@ -214,7 +215,7 @@ def _identity(job: Job, shop: Shop, model: Prepared) -> str:
             "seed": job.seed,
             "train": job.train.as_dict(),
             "runtime": shop.runtime.as_dict(),
-            "processes": processes.world(),
+            "processes": world,
             "versions": [__version__, torch.__version__],
         }
     )
