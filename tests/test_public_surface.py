@@ -31,7 +31,7 @@ VERBS = {
     ],
     "measure": ["file", "threads", "batch", "warmup", "repeats", "min_seconds"],
     "methods": [],
-    "predict": ["bundle", "inputs", "out", "threads"],
+    "predict": ["bundle", "inputs", "out", "top", "strict", "stdin", "batch", "threads", "progress"],
     "report": ["run", "open_browser"],
     "verify_guide": ["guide", "recipe", "sample", "trust_code", "progress"],
 }  # fmt: skip
@@ -50,7 +50,19 @@ COMMANDS = {
     "label": ["recipe", "--out", "--set", "--engine", "--workers", "--trust-code"],
     "measure": ["file", "--threads", "--batch", "--json"],
     "methods": ["--json"],
-    "predict": ["bundle", "files", "--out", "--json"],
+    "predict": [
+        "bundle",
+        "files",
+        "--out",
+        "--json",
+        "--jsonl",
+        "--csv",
+        "--top",
+        "--strict",
+        "--stdin",
+        "--batch",
+        "--threads",
+    ],
     "report": ["run", "--open"],
 }
 

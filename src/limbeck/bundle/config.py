@@ -3,7 +3,16 @@
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from limbeck.core.identity import fingerprint
 from limbeck.record import Fingerprints
@@ -31,6 +40,13 @@ class InputConfig(_Frozen):
     kind: Literal["image", "array"]
     shape: tuple[int, ...] = Field(description="of one example, without the batch axis; images are channels first")
     dtype: Literal["uint8", "float32"]
+    columns: tuple[str, ...] | None = Field(default=None, description="names of a row's numbers, if known")
+
+    @model_serializer(mode="wrap")
+    def _without_unknown_names(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Names that nobody knows are left out: students without them read, and are sealed, as they always were."""
+        values: dict[str, Any] = dump(self)
+        return values if self.columns is not None else {k: v for k, v in values.items() if k != "columns"}
 
 
 class Quality(_Frozen):

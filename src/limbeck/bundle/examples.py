@@ -1,138 +1,131 @@
-"""Raw examples for a finished student, read as training read them: pictures, folders of pictures, NumPy files."""
+"""Raw examples for a finished student, read as training read them, in chunks: pictures, NumPy files, tables, streams.
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+Needs no torch. Nothing is held but a chunk, so that a folder of any size is answered from its first file on.
+"""
+
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck.bundle.arrays import array_rows
+from limbeck.bundle.asked import Example, Pending, guarded
 from limbeck.bundle.config import InputConfig
-from limbeck.core.optional import require
-from limbeck.data.memory import ArraySource, from_arrays
-from limbeck.data.npz import open_npy, open_npz
+from limbeck.bundle.meant import ARRAYS, STDIN, TABLES, files_meant
+from limbeck.bundle.pictures import picture
+from limbeck.bundle.stream import Kind, from_stream
+from limbeck.bundle.tables import csv_rows, json_rows
 from limbeck.errors import DataError
 
-ARRAYS = frozenset((".npy", ".npz"))
-_CHUNK = 256
-"""Examples read at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """Where a row came from.
-
-    Attributes:
-        file: its path.
-        row: its number within the file; `None` for pictures.
-        note: what had to be done to it.
-    """
-
-    file: Path
-    row: int | None = None
-    note: str | None = None
-
+_MOST_ROWS = 256
+_MOST_BYTES = 1 << 25
+"""Of raw examples in a chunk."""
 
 Chunk = tuple[list[Example], NDArray[Any]]
-"""Where rows came from, and the rows."""
+"""Examples, and the rows of those among them that could be read."""
 
 
-def read_examples(paths: Sequence[Path], spec: InputConfig) -> Iterator[Chunk]:
-    """Reads what a student is to be asked, in the order given. Needs no torch.
+def read_examples(
+    paths: Sequence[Path], spec: InputConfig, *, stdin: Kind = "auto", batch: int | None = None, threads: int = 1
+) -> Generator[Chunk]:
+    """Reads what a student is to be asked, in the order given.
 
     Args:
-        paths: picture files, folders (searched through, in the order of their names) and `.npy` / `.npz` files.
-        spec: what the student takes. Pictures are converted to its channels and, if need be, resized (bilinear).
+        paths: pictures, NumPy files, tables (`.csv`, `.tsv`, `.json`, `.jsonl`), folders of them, patterns, and `-`
+            for standard input. Pictures are converted to the student's channels and, if need be, resized (bilinear).
+        spec: what the student takes.
+        stdin: what standard input holds.
+        batch: examples a chunk; by default 1, 2, 4 and so on up to 256, so that the first answer comes at once.
+        threads: that decode.
 
     Yields:
-        Chunks: where each row came from, and the rows `(n, *spec.shape)` of type `spec.dtype`.
+        Chunks: examples in their order, and the rows `(n, *spec.shape)` of type `spec.dtype` of the `n` that have no
+        `error`.
 
     Raises:
-        DataError: nothing was given, or a file cannot be read as what the student takes; names it.
+        DataError: nothing was given.
     """
-    pictures: list[Path] = []
-    for file in _files(paths):
-        if file.suffix.lower() not in ARRAYS:
-            pictures.append(file)
-            continue
-        yield from _pictures(pictures, spec)
-        pictures = []
-        yield from _rows(file, spec)
-    yield from _pictures(pictures, spec)
-
-
-def _files(paths: Sequence[Path]) -> list[Path]:
-    """All files meant by `paths`; folders are searched through."""
     if not paths:
-        raise DataError("no input was given: name picture files, folders of them, or .npy or .npz files")
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            files += _below(path)
-        elif path.is_file():
-            files.append(path)
-        else:
-            raise DataError(f"{path} does not exist: name picture files, folders of them, or .npy or .npz files")
-    return files
+        raise DataError("no input was given: name pictures, folders of them, .npy, .npz, .csv or .jsonl files, or -")
+    pending = (each for path in paths for each in guarded(path, _pending(path, spec, stdin)))
+    empty = np.zeros((0, *spec.shape), spec.dtype)
+    with _mapper(threads) as mapped:
+        for size in _sizes(spec, batch):
+            part = list(islice(pending, size))
+            if not part:
+                return
+            read = list(mapped(_read, part))
+            rows = [row for _, row in read if row is not None]
+            yield [example for example, _ in read], np.stack(rows) if rows else empty
 
 
-def _below(folder: Path) -> list[Path]:
-    from limbeck.data.images import SUFFIXES
-
-    found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in ARRAYS | SUFFIXES and file.is_file())
-    if not found:
-        raise DataError(f"{folder} holds no picture ({', '.join(sorted(SUFFIXES))}) and no NumPy file")
-    return found
+def _pending(path: Path, spec: InputConfig, stdin: Kind) -> Iterator[Pending]:
+    for file in files_meant(path, spec):
+        yield from guarded(file, _of_file(file, spec, stdin))
 
 
-def _pictures(files: Sequence[Path], spec: InputConfig) -> Iterator[Chunk]:
-    for start in range(0, len(files), _CHUNK):
-        read = [_picture(file, spec) for file in files[start : start + _CHUNK]]
-        yield [example for example, _ in read], np.stack([pixels for _, pixels in read])
+def _of_file(file: Path, spec: InputConfig, stdin: Kind) -> Iterator[Pending]:
+    suffix = file.suffix.lower()
+    if file == STDIN:
+        yield from _of_stream(from_stream(sys.stdin.buffer, file, spec, stdin), spec)
+    elif file.is_fifo():
+        with file.open("rb") as content:
+            yield from _of_stream(from_stream(content, file, spec), spec)
+    elif suffix in ARRAYS:
+        yield from array_rows(file, spec)
+    elif suffix in TABLES:
+        with file.open("rb") as lines:
+            if suffix in (".csv", ".tsv"):
+                yield from csv_rows(lines, file, spec)
+            else:
+                yield from json_rows(lines, file, spec, by_line=suffix != ".json")
+    else:
+        yield picture(file, spec)
 
 
-def _picture(file: Path, spec: InputConfig) -> tuple[Example, NDArray[np.uint8]]:
-    """One picture as `(channels, height, width)`."""
-    if spec.kind != "image":
-        raise DataError(f"{file}: this student takes {_expected(spec)}, not pictures: give .npy or .npz files")
-    channels, height, width = spec.shape
-    if channels not in (1, 3):
-        raise DataError(f"{file}: this student takes {channels} channels; give .npy or .npz files ({_expected(spec)})")
-    require("PIL", extra=None, purpose="reading pictures")
-    from limbeck.data.images import opened, pixels, upright_size
-
-    with opened(file) as picture:
-        found = upright_size(picture)
-        raw = pixels(picture, channels, (height, width), str(file))
-    resized = found != (height, width)
-    note = f"resized from {found[1]} x {found[0]} to {width} x {height} pixels" if resized else None
-    return Example(file, note=note), raw
+def _of_stream(found: Iterable[Path | Pending], spec: InputConfig) -> Iterator[Pending]:
+    for each in found:
+        if not isinstance(each, Path):
+            yield each
+        elif each != STDIN:
+            yield from guarded(each, _pending(each, spec, "auto"))
 
 
-def _rows(file: Path, spec: InputConfig) -> Iterator[Chunk]:
-    """The rows of a NumPy file."""
-    source = _source(file, spec)
-    for start in range(0, len(source), _CHUNK):
-        rows = np.arange(start, min(start + _CHUNK, len(source)))
-        yield [Example(file, row) for row in rows.tolist()], source.read(rows)
+def _read(pending: Pending) -> tuple[Example, NDArray[Any] | None]:
+    example, load = pending
+    try:
+        row, note = load()
+    except DataError as error:
+        return replace(example, error=str(error)), None
+    return (example if note is None else replace(example, note=note)), row
 
 
-def _source(file: Path, spec: InputConfig) -> ArraySource:
-    archive = file.suffix.lower() == ".npz"
-    source = open_npz(file, name=file.name) if archive else open_npy(file, name=file.name)
-    if _fits(source, spec):
-        return source
-    if not archive:  # one example, saved without a batch axis
-        alone = from_arrays(np.load(file, mmap_mode="r")[None], None, name=file.name)
-        if len(alone) == 1 and _fits(alone, spec):
-            return alone
-    raise DataError(f"{file} holds {source.spec} each; this student takes {_expected(spec)}: convert them")
+def _sizes(spec: InputConfig, batch: int | None) -> Iterator[int]:
+    """Of the chunks, one after the other. They do not depend on the clock: with them, the last bits of answers do."""
+    bytes_each = max(1, prod(spec.shape) * np.dtype(spec.dtype).itemsize)
+    most = batch or max(1, min(_MOST_ROWS, _MOST_BYTES // bytes_each))
+    size = batch or 1
+    while True:
+        yield size
+        size = min(2 * size, most)
 
 
-def _fits(source: ArraySource, spec: InputConfig) -> bool:
-    return (source.spec.kind, source.spec.shape, source.spec.dtype) == (spec.kind, spec.shape, spec.dtype)
+_Mapper = Callable[[Callable[[Pending], Any], Sequence[Pending]], Iterable[Any]]
 
 
-def _expected(spec: InputConfig) -> str:
-    return f"{spec.dtype} {spec.kind}, {' x '.join(map(str, spec.shape))}"
+@contextmanager
+def _mapper(threads: int) -> Iterator[_Mapper]:
+    if threads == 1:
+        yield map
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        yield partial(ThreadPoolExecutor.map, pool)

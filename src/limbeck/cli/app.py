@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from limbeck.cli.guide import guide
+from limbeck.cli.predict import predict
 from limbeck.cli.printing import echo, echo_json, say
 
 app = typer.Typer(
@@ -182,19 +183,7 @@ def report(
     say(str(verb(run=run, open_browser=open_)))
 
 
-@app.command()
-def predict(
-    bundle: Annotated[Path, typer.Argument(help="A student's or a run's folder.", show_default=False)],
-    files: Annotated[list[Path], typer.Argument(help="Pictures, folders, .npy or .npz files.", show_default=False)],
-    out: Annotated[Path | None, typer.Option("--out", help="Also write the answers to a .json or .csv file.")] = None,
-    json: Json = False,
-) -> None:
-    """Ask a finished student. Needs no torch."""
-    from limbeck.cli.shown import predict_lines
-    from limbeck.verbs.predict import predict as verb
-
-    found = verb(bundle=bundle, inputs=files, out=out)
-    echo_json([each.model_dump(mode="json") for each in found]) if json else echo(predict_lines(found))
+app.command()(predict)
 
 
 @app.command()

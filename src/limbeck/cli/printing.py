@@ -26,3 +26,25 @@ def say(text: str) -> None:
         typer.echo(text)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def passed_on(text: str) -> bool:
+    """Prints a piece of a longer text at once, with names that are not UTF-8 as they are.
+
+    Args:
+        text: ends where the next piece begins.
+
+    Returns:
+        False where the reader has left.
+    """
+    try:
+        try:
+            sys.stdout.write(text)
+        except UnicodeEncodeError:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True

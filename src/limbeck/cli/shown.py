@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from limbeck.verbs.check import Checked
     from limbeck.verbs.distil import Run
     from limbeck.verbs.measure import Measurement
-    from limbeck.verbs.predict import Prediction
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -136,15 +135,6 @@ def export_lines(found: Sequence["Export"]) -> list[str]:
         rows.append(
             [each.format, size(each.size_bytes), f"{parity.max_abs_error:.2g}", f"{parity.agreement:.2%}", each.path]
         )
-    return table(rows)
-
-
-def predict_lines(found: Sequence["Prediction"]) -> list[str]:
-    """One answer a line."""
-    rows = [["file", "label", "probability", "note"]]
-    for each in found:
-        name = each.file if each.row is None else f"{each.file}[{each.row}]"
-        rows.append([name, each.label, f"{each.probability:.3f}", each.note or ""])
     return table(rows)
 
 

@@ -25,8 +25,8 @@ class Reporter(Protocol):
         """A line that stays."""
         ...
 
-    def task(self, name: str, total: int) -> AbstractContextManager[Task]:
-        """A context manager that yields a `Task` of `total` steps."""
+    def task(self, name: str, total: int | None) -> AbstractContextManager[Task]:
+        """A context manager that yields a `Task` of `total` steps; `None`: nobody knows how many."""
         ...
 
 
@@ -37,7 +37,7 @@ class Silent:
         """Drops the line."""
 
     @contextmanager
-    def task(self, name: str, total: int) -> Iterator[Task]:  # noqa: ARG002 - the role's signature
+    def task(self, name: str, total: int | None) -> Iterator[Task]:  # noqa: ARG002 - the role's signature
         """A task that nobody watches."""
         yield _Unwatched()
 
@@ -65,8 +65,8 @@ class Terminal:
         self.console.print(message, markup=False, soft_wrap=True)
 
     @contextmanager
-    def task(self, name: str, total: int) -> Iterator[Task]:
-        """A bar of `total` steps, or lines."""
+    def task(self, name: str, total: int | None) -> Iterator[Task]:
+        """A bar of `total` steps (`None`: unknown), or lines."""
         if not (self.console.is_terminal and sys.stderr.isatty()):
             yield _Lines(self, name, total)
             return
@@ -83,7 +83,7 @@ class Terminal:
 class _Lines:
     """Says how far it is every so often; for logs."""
 
-    def __init__(self, terminal: Terminal, name: str, total: int) -> None:
+    def __init__(self, terminal: Terminal, name: str, total: int | None) -> None:
         self.terminal, self.name, self.total = terminal, name, total
         self.done = self.resumed = 0
         self.start = self.said = time.monotonic()
@@ -97,13 +97,16 @@ class _Lines:
         if now - self.said < self.terminal.seconds:
             return
         self.said = now
+        if self.total is None:
+            self.terminal.say(f"{self.name}: {self.done:,} so far, {self.done / (now - self.start):,.0f} a second")
+            return
         left = (now - self.start) / max(1, self.done - self.resumed) * (self.total - self.done)
         text = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         self.terminal.say(f"{self.name}: step {self.done:,} of {self.total:,}, {left:,.0f} s left  {text}")
 
 
 class _Bar:
-    def __init__(self, progress: "Progress", name: str, total: int) -> None:
+    def __init__(self, progress: "Progress", name: str, total: int | None) -> None:
         self.progress = progress
         self.handle = progress.add_task(name, total=total, values="")
 

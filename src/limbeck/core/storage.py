@@ -43,13 +43,27 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         StorageError: the disk is full or the folder cannot be written. `path` is as it was.
     """
+    with replacing(path) as temporary:
+        write(temporary)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """The same for a block that fills the temporary file; where it fails, `path` is as it was.
+
+    Yields:
+        The temporary path.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written.
+    """
     with plain_storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=f".tmp{path.suffix}")
         os.close(handle)
         temporary = Path(name)
         try:
-            write(temporary)
+            yield temporary
             temporary.chmod(0o644)
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
