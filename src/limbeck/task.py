@@ -17,6 +17,24 @@ from limbeck.errors import DataError, RecipeError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+ANY_TASK = frozenset(
+    {"rkd-distance", "rkd-angle", "similarity-preserving", "correlation-congruence", "pkt", "embedding"}
+)
+"""Objectives on how rows relate, or on activations: they are defined whatever a model's outputs mean."""
+
+OBJECTIVES: Mapping[str, frozenset[str]] = {
+    "multiclass": ANY_TASK
+    | {"soft-targets", "hard-labels", "teacher-labels"}
+    | {"reverse-kl", "jensen-shannon", "skew-kl", "logit-mse", "dkd", "dist"},
+    "binary": ANY_TASK | {"binary-targets", "binary-labels", "logit-mse"},
+    "multilabel": ANY_TASK | {"binary-targets", "binary-labels", "logit-mse"},
+    "regression": ANY_TASK | {"regression-targets", "regression-labels", "bounded-regression"},
+    "ranking": ANY_TASK | {"margin-mse"},
+    "embedding": ANY_TASK,
+}
+"""Kind of task -> objectives that are defined for its outputs; tasks that are not built yet are decided here too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """What "better" means for a task.
@@ -76,17 +94,13 @@ class Task(Protocol):
         ...
 
 
-ANY_TASK = frozenset({"rkd-distance", "rkd-angle", "similarity-preserving", "correlation-congruence", "pkt"})
-"""Objectives on how rows relate, or on activations: they are defined whatever a model's outputs mean."""
-
-
 @dataclass(frozen=True, slots=True)
 class Multiclass:
     """Exactly one of several classes; a target is the class's index, -1 where it is unknown."""
 
     name: str = "multiclass"
     metric: Metric = field(default=Metric("accuracy", higher_is_better=True, percent=True))
-    objectives: frozenset[str] = frozenset({"soft-targets", "hard-labels", "teacher-labels"}) | ANY_TASK
+    objectives: frozenset[str] = OBJECTIVES["multiclass"]
     calibrated: bool = True
 
     def outputs(self, classes: Sequence[str]) -> int:

@@ -27,7 +27,7 @@ class Case:
         counts: weight of each row in the mean.
         learned: whether the reference is also handed what the objective learns (its state, by name).
         stretch: how far the student may go in half precision before a gradient leaves float16 by the formula itself.
-        same: changes to an activation, of either side, that leave the value alone.
+        same: changes to what is compared, of either side, that leave the value alone.
         remembers: whether each call changes its state.
     """
 

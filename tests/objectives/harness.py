@@ -16,11 +16,11 @@ from limbeck.core.signals import Signals
 from limbeck.errors import ModelError
 from limbeck.objectives import Objective
 
-from . import cases_labels, cases_relations
+from . import cases_labels, cases_outputs, cases_relations
 from .case import Case, built
 from .worlds import World, mapped
 
-CASES: tuple[Case, ...] = (*cases_labels.CASES, *cases_relations.CASES)
+CASES: tuple[Case, ...] = (*cases_labels.CASES, *cases_outputs.CASES, *cases_relations.CASES)
 
 
 def value(objective: Objective, world: World) -> Tensor:

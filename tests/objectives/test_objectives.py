@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from limbeck import task
 from limbeck.core.dotted import load_object
 from limbeck.objectives import METHODS, MethodCard
+from limbeck.objectives.support import SIGNALS, SUPPORT
 
 from .compiled import one_of_each
 from .harness import CASES, LAWS
@@ -26,6 +28,17 @@ def test_law(law, case):
 def test_every_method_is_walked():
     assert {case.method for case in CASES} == set(METHODS)
     assert len({case.name for case in CASES}) == len(CASES)
+
+
+def test_every_method_is_for_some_task():
+    assert set().union(*task.OBJECTIVES.values()) == set(METHODS)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_its_row_of_signals(method):
+    assert set(SUPPORT[method]) == set(SIGNALS)
+    reads_a_teacher = next(case for case in CASES if case.method == method).make().needs().teacher
+    assert reads_a_teacher or all(cell.why == "no teacher is read" for cell in SUPPORT[method].values())
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -7,15 +7,28 @@ Example:
     '0.9 * SoftTargets(temperature=2) + 0.1 * HardLabels()'
 """
 
+from limbeck.objectives.binary_labels import BinaryLabels
+from limbeck.objectives.binary_targets import BinaryTargets
+from limbeck.objectives.bounded_regression import BoundedRegression
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.correlation import CorrelationCongruence
+from limbeck.objectives.dist import DIST
+from limbeck.objectives.dkd import DKD
+from limbeck.objectives.embedding import Embedding
 from limbeck.objectives.hard_labels import HardLabels
+from limbeck.objectives.jensen_shannon import JensenShannon
+from limbeck.objectives.logit_mse import LogitMSE
+from limbeck.objectives.margin_mse import MarginMSE
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.pkt import PKT
+from limbeck.objectives.regression_labels import RegressionLabels
+from limbeck.objectives.regression_targets import RegressionTargets
+from limbeck.objectives.reverse_kl import ReverseKL
 from limbeck.objectives.rkd_angle import RKDAngle
 from limbeck.objectives.rkd_distance import RKDDistance
 from limbeck.objectives.schedule import Constant, Decay, First, Schedule
 from limbeck.objectives.similarity import SimilarityPreserving
+from limbeck.objectives.skew_kl import SkewKL
 from limbeck.objectives.soft_targets import SoftTargets
 from limbeck.objectives.teacher_labels import TeacherLabels
 from limbeck.objectives.weighted import WeightedSum, as_sum, objective_fingerprint
@@ -29,6 +42,19 @@ METHODS = {
     "similarity-preserving": "limbeck.objectives.similarity:SimilarityPreserving",
     "correlation-congruence": "limbeck.objectives.correlation:CorrelationCongruence",
     "pkt": "limbeck.objectives.pkt:PKT",
+    "reverse-kl": "limbeck.objectives.reverse_kl:ReverseKL",
+    "jensen-shannon": "limbeck.objectives.jensen_shannon:JensenShannon",
+    "skew-kl": "limbeck.objectives.skew_kl:SkewKL",
+    "logit-mse": "limbeck.objectives.logit_mse:LogitMSE",
+    "dkd": "limbeck.objectives.dkd:DKD",
+    "dist": "limbeck.objectives.dist:DIST",
+    "binary-targets": "limbeck.objectives.binary_targets:BinaryTargets",
+    "binary-labels": "limbeck.objectives.binary_labels:BinaryLabels",
+    "regression-targets": "limbeck.objectives.regression_targets:RegressionTargets",
+    "regression-labels": "limbeck.objectives.regression_labels:RegressionLabels",
+    "bounded-regression": "limbeck.objectives.bounded_regression:BoundedRegression",
+    "embedding": "limbeck.objectives.embedding:Embedding",
+    "margin-mse": "limbeck.objectives.margin_mse:MarginMSE",
 }
 """Recipe name -> where the class lives. Its module also holds the method's `CARD`."""
 
@@ -39,21 +65,34 @@ SCHEDULES = {
 }
 
 __all__ = [
+    "DIST",
+    "DKD",
     "METHODS",
     "PKT",
     "SCHEDULES",
+    "BinaryLabels",
+    "BinaryTargets",
+    "BoundedRegression",
     "Constant",
     "CorrelationCongruence",
     "Decay",
+    "Embedding",
     "First",
     "HardLabels",
+    "JensenShannon",
+    "LogitMSE",
+    "MarginMSE",
     "MethodCard",
     "Needs",
     "Objective",
     "RKDAngle",
     "RKDDistance",
+    "RegressionLabels",
+    "RegressionTargets",
+    "ReverseKL",
     "Schedule",
     "SimilarityPreserving",
+    "SkewKL",
     "SoftTargets",
     "TeacherLabels",
     "WeightedSum",

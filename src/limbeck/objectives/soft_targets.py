@@ -2,7 +2,6 @@ r"""Soft targets: imitate the teacher's class probabilities at a temperature (Hi
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -11,9 +10,11 @@ from limbeck.core.signals import Signals
 from limbeck.errors import ModelError, RecipeError
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
-from limbeck.objectives.reduce import full_precision, weighted_mean
+from limbeck.objectives.ranges import check_temperature
+from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.shapes import check_alike
 from limbeck.objectives.sparse import soft_targets_sampled_rows, soft_targets_top_rows
+from limbeck.objectives.tempered import divergence, log_probabilities
 from limbeck.objectives.text import number
 
 CARD = MethodCard(
@@ -30,7 +31,10 @@ CARD = MethodCard(
 
 
 def soft_targets_rows(
-    student_logits: Float[Tensor, "b classes"], teacher_logits: Float[Tensor, "b classes"], temperature: float
+    student_logits: Float[Tensor, "b classes"],
+    teacher_logits: Float[Tensor, "b classes"],
+    temperature: float,
+    standardize: bool = False,
 ) -> Float[Tensor, " b"]:
     r"""`T^2 KL(softmax(t / T) || softmax(s / T))` of each row, in nats times `T^2`, summed over classes.
 
@@ -42,19 +46,20 @@ def soft_targets_rows(
         student_logits: scores before the softmax.
         teacher_logits: scores before the softmax; no gradient flows into them.
         temperature: T > 0.
+        standardize: whether both sides' logits are standardised first, see `standardized`.
 
     Returns:
         One non-negative value a row, float32 for half-precision input.
 
     Example:
+        >>> import torch
         >>> logits = torch.tensor([[1.0, 2.0, 3.0]])
         >>> soft_targets_rows(logits, logits, 4.0)
         tensor([0.])
     """
-    log_student = torch.log_softmax(full_precision(student_logits) / temperature, dim=1)
-    log_teacher = torch.log_softmax(full_precision(teacher_logits.detach()) / temperature, dim=1)
-    divergence = (log_teacher.exp() * (log_teacher - log_student)).sum(dim=1)
-    return temperature**2 * divergence
+    log_student = log_probabilities(student_logits, temperature, standardize)
+    log_teacher = log_probabilities(teacher_logits.detach(), temperature, standardize)
+    return temperature**2 * divergence(log_teacher, log_student)
 
 
 class SoftTargets(Objective):
@@ -63,29 +68,32 @@ class SoftTargets(Objective):
     Args:
         temperature: T > 0; 1 leaves the probabilities as they are, large values flatten them.
         classes: indices of the classes to compare; others are cut from the logits *before* the softmax.
+        standardize: whether both sides' logits are standardised first (Sun et al. 2024): the student then matches
+            their order and relative distances, not their range, and a temperature is another number (paper: 2 to 4).
 
     Raises:
         RecipeError: the temperature is not positive and finite, or `classes` names fewer than two, one twice, or a
             negative number.
 
     Example:
+        >>> import torch
         >>> student, teacher = torch.zeros(2, 3), torch.tensor([[4.0, 0.0, 0.0], [0.0, 4.0, 0.0]])
         >>> round(SoftTargets(temperature=2)(student, teacher).item(), 4)
         1.7322
     """
 
-    def __init__(self, temperature: float = 2.0, classes: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, temperature: float = 2.0, classes: Sequence[int] | None = None, standardize: bool = False
+    ) -> None:
         super().__init__()
-        if not 0 < temperature < float("inf"):
-            raise RecipeError(
-                f"temperature: {temperature} is not a positive number; 1 leaves the probabilities as they are"
-            )
+        check_temperature(temperature)
         if classes is not None and len(set(classes)) < 2:
             raise RecipeError(f"classes: {list(classes)} names fewer than two classes, there is nothing to compare")
         if classes is not None and (len(set(classes)) < len(classes) or min(classes) < 0):
             raise RecipeError(f"classes: {list(classes)} must name each class once, by its number from 0")
         self.temperature = temperature
         self.classes = None if classes is None else tuple(classes)
+        self.standardize = standardize
 
     def needs(self) -> Needs:
         """The teacher's logits."""
@@ -101,10 +109,9 @@ class SoftTargets(Objective):
         return {"soft-targets": weighted_mean(rows, batch.weight)}
 
     def _sparse_rows(self, student: Tensor, teacher: Signals) -> Tensor:
-        if self.classes is not None:
-            raise ModelError(
-                "soft-targets on a subset of classes needs all logits; write the guide with signal: logits"
-            )
+        if self.classes is not None or self.standardize:
+            what = "of standardised logits" if self.standardize else "on a subset of classes"
+            raise ModelError(f"soft-targets {what} needs all logits; write the guide with signal: logits")
         if teacher.top is not None:
             if self.temperature not in teacher.top.temperatures:
                 raise self._not_written(teacher.top.temperatures)
@@ -134,9 +141,10 @@ class SoftTargets(Objective):
                     f"classes: {list(self.classes)} reaches beyond the {student.shape[1]} classes there are"
                 )
             student, teacher = student[:, self.classes], teacher[:, self.classes]
-        return weighted_mean(soft_targets_rows(student, teacher, self.temperature), weight)
+        return weighted_mean(soft_targets_rows(student, teacher, self.temperature, self.standardize), weight)
 
     def extra_repr(self) -> str:
         """Arguments as they were given."""
         subset = "" if self.classes is None else f", classes={list(self.classes)}"
-        return f"temperature={number(self.temperature)}{subset}"
+        standardize = ", standardize=True" if self.standardize else ""
+        return f"temperature={number(self.temperature)}{subset}{standardize}"

@@ -31,6 +31,12 @@ _RELATIONS: Mapping[str, Support] = {
     "top-k": Support("refused", "relations between rows need all logits"),
     "sampled": Support("refused", "relations between rows need all logits"),
 }
+_ALL_LOGITS: Mapping[str, Support] = {
+    "logits": Support("exact", "the formula of the paper"),
+    "top-k": Support("refused", "it reads every logit, and the tail's are not written"),
+    "sampled": Support("refused", "it reads every logit, and none is written"),
+}
+_NO_TEACHER: Mapping[str, Support] = {signal: Support("exact", "no teacher is read") for signal in SIGNALS}
 
 SUPPORT: Mapping[str, Mapping[str, Support]] = {
     "soft-targets": {
@@ -43,16 +49,25 @@ SUPPORT: Mapping[str, Mapping[str, Support]] = {
         "top-k": Support("exact", "the top class is among the top k"),
         "sampled": Support("refused", "the class drawn most often need not be the top class"),
     },
-    "hard-labels": {
-        "logits": Support("exact", "no teacher is read"),
-        "top-k": Support("exact", "no teacher is read"),
-        "sampled": Support("exact", "no teacher is read"),
-    },
+    "hard-labels": _NO_TEACHER,
     "rkd-distance": _RELATIONS,
     "rkd-angle": _RELATIONS,
     "similarity-preserving": _RELATIONS,
     "correlation-congruence": _RELATIONS,
     "pkt": _RELATIONS,
+    "reverse-kl": _ALL_LOGITS,
+    "jensen-shannon": _ALL_LOGITS,
+    "skew-kl": _ALL_LOGITS,
+    "logit-mse": _ALL_LOGITS,
+    "dkd": _ALL_LOGITS,
+    "dist": _ALL_LOGITS,
+    "binary-targets": _ALL_LOGITS,
+    "binary-labels": _NO_TEACHER,
+    "regression-targets": _ALL_LOGITS,
+    "regression-labels": _NO_TEACHER,
+    "bounded-regression": _ALL_LOGITS,
+    "embedding": _ALL_LOGITS,
+    "margin-mse": _ALL_LOGITS,
 }
 """Objective -> signal -> what comes of it."""
 

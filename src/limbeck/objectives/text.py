@@ -1,4 +1,6 @@
-"""Numbers in the text of an objective: what is fingerprinted must tell two settings apart."""
+"""The text of an objective: what is fingerprinted must tell two settings apart."""
+
+import inspect
 
 
 def number(value: float) -> str:
@@ -10,3 +12,23 @@ def number(value: float) -> str:
     """
     short = f"{value:g}"
     return short if float(short) == value else repr(float(value))
+
+
+def settings(of: object) -> str:
+    """Arguments of the constructor that differ from their defaults, as they would be written in a call.
+
+    Args:
+        of: an object that keeps each argument under its own name.
+
+    Example:
+        >>> from limbeck.objectives import ReverseKL
+        >>> settings(ReverseKL()), settings(ReverseKL(2, standardize=True))
+        ('', 'temperature=2, standardize=True')
+    """
+    parameters = inspect.signature(type(of)).parameters.values()
+    given = [(parameter.name, getattr(of, parameter.name), parameter.default) for parameter in parameters]
+    return ", ".join(f"{name}={_text(value)}" for name, value, default in given if value != default)
+
+
+def _text(value: object) -> str:
+    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)

@@ -1,0 +1,129 @@
+r"""DIST: the correlation of probabilities, along each row and along each class of the batch (Huang et al. 2022)."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limbeck.core.batch import Batch
+from limbeck.core.signals import Signals
+from limbeck.objectives.card import MethodCard
+from limbeck.objectives.objective import Needs, Objective
+from limbeck.objectives.outputs import both_logits
+from limbeck.objectives.ranges import check_at_least_zero, check_temperature
+from limbeck.objectives.reduce import weighted_mean
+from limbeck.objectives.shapes import check_alike
+from limbeck.objectives.tempered import log_probabilities
+from limbeck.objectives.text import settings
+
+CARD = MethodCard(
+    name="dist",
+    summary="Pearson's correlation of student and teacher, over the classes of a row and over the rows of a class.",
+    needs="teacher logits; multiclass; no labels",
+    cost="as soft-targets; the value depends on who shares the batch (per process where there are several)",
+    helps="a teacher much stronger than the student, trained with strong augmentation: relations are easier to match",
+    hurts="small batches and many classes: a class that nobody in the batch resembles has a correlation of noise; "
+    "confidence is not taught, so keep hard-labels beside it",
+    paper="Huang et al. 2022, Knowledge Distillation from A Stronger Teacher, arXiv 2205.10536, section 3",
+    suggested="beta 1, gamma 1, temperature 1 (ImageNet) or beta 2, gamma 2, temperature 4 (CIFAR-100); hard-labels 1",
+)
+
+FLOOR = 1e-3
+"""Entries that vary by less than this share of their size are as good as constant, and are divided by this share."""
+
+
+def correlation_distances(
+    student: Float[Tensor, "n k"], teacher: Float[Tensor, "n k"], weight: Float[Tensor, " k"] | None = None
+) -> Float[Tensor, " n"]:
+    r"""`1 - rho` of each row, rho Pearson's correlation of the two sides over `k` entries, weighted.
+
+    Computed as half the squared distance of the centred, normalised rows, which is the same, exactly 0 at equality and
+    never negative. It lies in 0..2. A row that is constant (a head that starts at zero) has no correlation: where both
+    are, it is 0, where one is, 1/2, and gradients stay finite.
+
+    Args:
+        student: the one side.
+        teacher: the other; no gradient flows into it.
+        weight: weight of each entry; an entry of weight 0 might as well not be there.
+
+    Example:
+        >>> rows = torch.tensor([[1.0, 2.0, 3.0]])
+        >>> correlation_distances(2 * rows + 5, rows), correlation_distances(-rows, rows)
+        (tensor([0.]), tensor([2.]))
+    """
+    directions = [_direction(side, weight) for side in (student, teacher.detach())]
+    return (directions[0] - directions[1]).square().sum(dim=1) / 2
+
+
+def _direction(values: Float[Tensor, "n k"], weight: Float[Tensor, " k"] | None) -> Float[Tensor, "n k"]:
+    share = torch.full_like(values[0], 1 / values.shape[1])
+    if weight is not None:
+        weight = weight.to(values.dtype)
+        share = weight / weight.sum().clamp(min=torch.finfo(values.dtype).tiny)
+    centred = (values - (share * values).sum(dim=1, keepdim=True)) * share.sqrt()
+    size = (share * values.square()).sum(dim=1, keepdim=True)
+    squared = torch.maximum(centred.square().sum(dim=1, keepdim=True), FLOOR**2 * size)
+    return centred / squared.clamp(min=torch.finfo(values.dtype).tiny).sqrt()
+
+
+class DIST(Objective):
+    """`T^2 (beta inter + gamma intra)`: one minus the mean correlation over rows, and over classes.
+
+    *Inter* compares the classes of each row, weighted mean over rows. *Intra* compares the rows of each class, weighted
+    by the batch's weight, mean over classes: it depends on who shares the batch, and is per process. Two terms are
+    logged, `dist-inter` and `dist-intra`, each with its factor. (`T^2` is the authors' code's.)
+
+    Args:
+        beta: factor of the inter-class relation, at least 0.
+        gamma: factor of the intra-class relation, at least 0; nothing comes of it with a single row.
+        temperature: T > 0 of both softmaxes.
+        standardize: whether both sides' logits are standardised first (Sun et al. 2024).
+
+    Raises:
+        RecipeError: a factor or the temperature is out of range.
+
+    Example:
+        >>> teacher = torch.tensor([[4.0, 1.0, 0.0], [0.0, 2.0, 1.0]])
+        >>> DIST()(teacher, teacher)
+        tensor(0.)
+    """
+
+    couples_batch = True
+
+    def __init__(
+        self, beta: float = 1.0, gamma: float = 1.0, temperature: float = 1.0, standardize: bool = False
+    ) -> None:
+        super().__init__()
+        check_at_least_zero("beta", beta)
+        check_at_least_zero("gamma", gamma)
+        check_temperature(temperature)
+        self.beta = beta
+        self.gamma = gamma
+        self.temperature = temperature
+        self.standardize = standardize
+
+    def needs(self) -> Needs:
+        """The teacher's logits."""
+        return Needs(teacher=True)
+
+    def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
+        """`{"dist-inter": scalar, "dist-intra": scalar}`."""
+        inter, intra = self._relations(*both_logits("dist", student, teacher), batch.weight)
+        return {"dist-inter": inter, "dist-intra": intra}
+
+    def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The sum of both terms for student and teacher logits of shape `(b, classes)`."""
+        return torch.stack(self._relations(student, other, weight)).sum()
+
+    def _relations(self, student: Tensor, other: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+        check_alike(student, other)
+        p, q = (log_probabilities(side, self.temperature, self.standardize).exp() for side in (other.detach(), student))
+        scale = self.temperature**2
+        inter = weighted_mean(correlation_distances(q, p), weight)
+        intra = correlation_distances(q.T, p.T, weight).mean()
+        return scale * self.beta * inter, scale * self.gamma * intra
+
+    def extra_repr(self) -> str:
+        """Arguments that differ from the default."""
+        return settings(self)
