@@ -25,6 +25,11 @@ class PerExample:
     torchvision's v2 transforms draw once for a whole batch, so each example gets its own call, with Python's, NumPy's
     and torch's random states seeded from (view seed, example id, view number), and given back afterwards.
 
+    Args:
+        transform: the callable.
+        name: what a recipe calls it; with a name, whatever it raises becomes an `InputError`.
+        arguments: what it was made with, where a recipe made it; part of the fingerprint.
+
     Example:
         >>> PerExample(torch.flipud).change(torch.eye(2)[None], Draws(np.zeros(1, np.uint64), 0), image=False)
         tensor([[[0., 1.],
@@ -33,10 +38,12 @@ class PerExample:
 
     batched: ClassVar[bool] = False
 
-    def __init__(self, transform: Callable[[Tensor], Any]) -> None:
+    def __init__(
+        self, transform: Callable[[Tensor], Any], name: str | None = None, arguments: Mapping[str, Any] | None = None
+    ) -> None:
         if not callable(transform):
             raise InputError(f"views: expected a view op or a callable, got {type(transform).__name__}")
-        self.transform = transform
+        self.transform, self.name, self.arguments = transform, name, arguments
 
     def change(self, inputs: Tensor, draws: Draws, *, image: bool) -> Tensor:
         """Row after row.
@@ -59,7 +66,7 @@ class PerExample:
 
     def _one(self, row: Tensor, seed: int) -> Tensor:
         _seed(seed)
-        view = self.transform(row.clone())
+        view = self._called(row.clone())
         if not isinstance(view, Tensor) or view.shape != row.shape:
             came = tuple(view.shape) if isinstance(view, Tensor) else type(view).__name__
             raise InputError(f"views: {self} returned {came}, expected a tensor of shape {tuple(row.shape)}")
@@ -67,12 +74,22 @@ class PerExample:
             raise InputError(f"views: {self} returned {view.dtype}, expected torch.uint8 or torch.float32")
         return view.as_subclass(Tensor)
 
+    def _called(self, row: Tensor) -> Any:  # noqa: ANN401 - judged by the caller
+        if self.name is None:  # the user's own code: its own traceback says most
+            return self.transform(row)
+        try:
+            return self.transform(row)
+        except Exception as error:  # foreign code may raise anything
+            what = f"{row.dtype} of shape {tuple(row.shape)}"
+            raise InputError(f"views: {self.name} fails on examples of {what}: {error}") from error
+
     def settings(self) -> Mapping[str, Any]:
         """What the transform is, as far as it can be told from its representation, its name and its code."""
-        return {"transform": _identity(self.transform)}
+        own = {"transform": _identity(self.transform)}
+        return own if self.name is None else {**own, "name": self.name, "arguments": dict(self.arguments or {})}
 
     def __repr__(self) -> str:
-        return getattr(self.transform, "__name__", None) or type(self.transform).__name__
+        return self.name or getattr(self.transform, "__name__", None) or type(self.transform).__name__
 
 
 def _is_scaled(views: Tensor) -> bool:

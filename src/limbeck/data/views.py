@@ -27,6 +27,7 @@ VIEW_OPS: Mapping[str, str] = {
     "noise": "limbeck.data.view_ops:Noise",
     "mixup": "limbeck.data.mixing:Mixup",
     "cutmix": "limbeck.data.mixing:CutMix",
+    "v2": "limbeck.data.torchvision_op:v2",
 }
 """Names in recipes; the settings are the constructors' arguments."""
 
@@ -93,9 +94,10 @@ class Views:
         slow = self._slow()
         if not slow:
             return None
+        fast = ", ".join(name for name in VIEW_OPS if name != "v2")
         return (
             f"views: {', '.join(map(repr, slow))} runs one example at a time, which can take longer than the training "
-            f"step itself; the built-in views ({', '.join(VIEW_OPS)}) do a batch at once"
+            f"step itself; the built-in views ({fast}) do a batch at once"
         )
 
     @cached_property

@@ -44,7 +44,7 @@ class ViewOp(_Open):
     """One augmentation."""
 
     op: str
-    """Its name: shift, flip, ..."""
+    """Its name: shift, flip, ..., or "v2:Name" for a transform of torchvision."""
 
 
 class Views(_Section):

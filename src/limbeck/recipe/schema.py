@@ -24,6 +24,12 @@ _MAY_BE_EMPTY = (
     "name",
 )
 
+_V2: tuple[Schema, ...] = (
+    {"type": "string", "pattern": "^v2:"},
+    {"type": "object", "properties": {"op": {"type": "string", "pattern": "^v2:"}}, "required": ["op"]},
+)
+"""Transforms of torchvision by name, which take whatever their constructors do."""
+
 
 def json_schema() -> Schema:
     """JSON schema (draft 2020-12) of a recipe as people write it: with shorthands, named things with their settings.
@@ -46,7 +52,7 @@ def json_schema() -> Schema:
     definitions["Weight"]["anyOf"].append(_closed({"kind": {"const": AUTO}}, ["kind"]))
     definitions["ObjectiveTerm"] = {"anyOf": _branches(definitions["ObjectiveTerm"], objective, default="soft-targets")}
     definitions["GuidePlan"] = {"anyOf": _branches(definitions["GuidePlan"], guide, default="logits")}
-    definitions["ViewOp"] = {"anyOf": [{"enum": sorted(op.names())}, *_branches({}, op, default=None)]}
+    definitions["ViewOp"] = {"anyOf": [{"enum": sorted(op.names())}, *_branches({}, op, default=None), *_V2]}
     _may_also(properties, "teacher", {"type": "string"})
     _may_also(definitions["Teacher"]["properties"], "adapt", {"enum": ["head", "all"]})
     _may_also(properties, "student", {"type": "string"})

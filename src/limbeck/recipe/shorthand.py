@@ -11,6 +11,7 @@ _SECTIONS = (
     "student", "objective", "train", "guide", "tune", "verdict", "runtime", "export", "task", "seed", "name", "track",
 )  # fmt: skip
 """Keys that may stand empty (null): their default holds."""
+_V2 = "v2:"
 
 
 def expand(values: dict[str, Any]) -> tuple[dict[str, Any], dict[Path, Path]]:
@@ -142,7 +143,18 @@ def _views(full: dict[str, Any], shown: dict[Path, Path]) -> None:
     ops = views.get("ops") if isinstance(views, dict) else None
     if not (isinstance(data, dict) and isinstance(views, dict) and isinstance(ops, list)):
         return
-    for number, op in enumerate(ops):
-        if isinstance(op, str):
-            shown["data", "views", "ops", number, "op"] = ("data", "views", "ops", number)
-    full["data"] = {**data, "views": {**views, "ops": [{"op": op} if isinstance(op, str) else op for op in ops]}}
+    written = [_view(op, ("data", "views", "ops", number), shown) for number, op in enumerate(ops)]
+    full["data"] = {**data, "views": {**views, "ops": written}}
+
+
+def _view(op: Any, path: Path, shown: dict[Path, Path]) -> Any:  # noqa: ANN401 - not yet judged
+    """`flip` means `{op: flip}`; `{op: "v2:Name", key: value}` names a transform of torchvision and its arguments."""
+    if isinstance(op, str):
+        shown[*path, "op"] = path
+        op = {"op": op}
+    if not (isinstance(op, dict) and isinstance(op.get("op"), str) and op["op"].startswith(_V2)):
+        return op
+    arguments = {key: value for key, value in op.items() if key != "op"}
+    shown[*path, "transform"] = shown.get((*path, "op"), (*path, "op"))
+    shown.update({(*path, "arguments", key): (*path, key) for key in arguments})
+    return {"op": "v2", "transform": op["op"].removeprefix(_V2), "arguments": arguments}
