@@ -153,18 +153,18 @@ def test_answers_are_written(student, tmp_path):
 
 
 def broken_inputs(folder: Path) -> dict[str, Path]:
-    paths = {name: folder / name for name in ("text.png", "cut.jpg", "wide.npy", "pickled.npy", "deep.png", "nan.npy")}
+    paths = {name: folder / name for name in ("text.png", "cut.jpg", "wide.npy", "pickled.npy", "deep.tif", "nan.npy")}
     paths["text.png"].write_text("no picture")
     Image.new("RGB", (64, 64)).save(folder / "whole.jpg")
     paths["cut.jpg"].write_bytes((folder / "whole.jpg").read_bytes()[:300])
     np.save(paths["wide.npy"], np.zeros((2, 1, 9, 9), np.uint8))
     np.save(paths["pickled.npy"], np.array([{}], dtype=object), allow_pickle=True)
-    Image.fromarray(np.zeros((8, 8), np.uint16)).save(paths["deep.png"])
+    Image.fromarray(np.zeros((8, 8), np.float32)).save(paths["deep.tif"])
     np.save(paths["nan.npy"], np.full((2, 6), np.nan))
     return paths
 
 
-@pytest.mark.parametrize("name", ["text.png", "cut.jpg", "wide.npy", "pickled.npy", "deep.png", "missing.png"])
+@pytest.mark.parametrize("name", ["text.png", "cut.jpg", "wide.npy", "pickled.npy", "deep.tif", "missing.png"])
 def test_unreadable_input_is_named(student, tmp_path, name):
     path = broken_inputs(tmp_path).get(name, tmp_path / name)
     with pytest.raises(DataError, match=name.replace(".", r"\.")) as error:
