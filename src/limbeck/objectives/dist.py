@@ -49,7 +49,7 @@ def correlation_distances(
 
     Example:
         >>> rows = torch.tensor([[1.0, 2.0, 3.0]])
-        >>> correlation_distances(2 * rows + 5, rows), correlation_distances(-rows, rows)
+        >>> correlation_distances(2 * rows + 5, rows), correlation_distances(-rows, rows).round(decimals=3)
         (tensor([0.]), tensor([2.]))
     """
     directions = [_direction(side, weight) for side in (student, teacher.detach())]
