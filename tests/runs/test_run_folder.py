@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from limbeck.errors import RunFolderError
-from limbeck.runs.folder import claimed, finished_trainings
+import limbeck as lk
+from limbeck.errors import DataError, RunFolderError
+from limbeck.runs.folder import claimed, finished_trainings, refuse_early
 
 MINE = {"recipe_text": "name: mine\n", "recipe_fingerprint": "f" * 64}
 
@@ -113,3 +114,27 @@ def test_a_second_process_is_refused_at_once_until_the_first_is_gone(tmp_path):
         holder.communicate()
     with claimed(tmp_path, **MINE):  # the lock went with the process
         pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no flock")
+def test_a_second_run_is_refused_before_any_data_are_read(tmp_path, tiny):
+    recipe = tiny(data={"train": str(tmp_path / "nowhere.npz")})
+    with claimed(tmp_path / "run", **MINE), pytest.raises(RunFolderError, match="another process is at work"):
+        lk.distil(recipe=recipe, out=tmp_path / "run")
+    with pytest.raises(DataError, match="nowhere"):  # nobody is there any more
+        lk.distil(recipe=recipe, out=tmp_path / "run")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no flock")
+def test_looking_whether_a_folder_is_free_disturbs_nobody(tmp_path):
+    refuse_early(tmp_path / "none")
+    assert not list(tmp_path.iterdir())
+    with claimed(tmp_path / "run", **MINE):
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(RunFolderError, match="another process is at work"):
+            refuse_early(tmp_path / "run")
+        assert sorted(tmp_path.rglob("*")) == before
+    refuse_early(tmp_path / "run")
+    leave(tmp_path / "other", "thesis.txt")
+    with pytest.raises(RunFolderError, match="not the folder of a run"):
+        refuse_early(tmp_path / "other")

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from limbeck.errors import RunFolderError
 
 _MARK = "run.json"
 _LOCK = ".lock"
+_ATTEMPTS, _WAIT_SECONDS = 5, 0.02
 _LEFT_OVER = re.compile(r"^\..+-\w+\.tmp(\.\w+)?$")
 """What a killed process leaves where it was writing."""
 
@@ -55,14 +57,36 @@ def claimed(folder: Path, *, recipe_text: str, recipe_fingerprint: str) -> Itera
         os.close(handle)
 
 
-def check(folder: Path, *, recipe_fingerprint: str) -> None:
-    """Refuses a folder that another recipe, or something else, lives in; writes nothing."""
+def refuse_early(folder: Path) -> None:
+    """Refuses what `claimed` would refuse whatever the recipe, before a plan is made at a cost; writes nothing.
+
+    Args:
+        folder: of the run.
+
+    Raises:
+        RunFolderError: another run is at work in it, or it holds something else.
+    """
+    if not processes.is_main():
+        return
+    check(folder, recipe_fingerprint=None)
+    with suppress(OSError):  # not there yet, or may not be read: `claimed` says so
+        handle = os.open(folder / _LOCK, os.O_RDWR)
+        try:
+            _lock(handle, folder)
+        finally:
+            os.close(handle)
+
+
+def check(folder: Path, *, recipe_fingerprint: str | None) -> None:
+    """Refuses a folder that another recipe (`None`: any will do), or something else, lives in; writes nothing."""
     if not folder.exists():
         return
     if not folder.is_dir():
         raise RunFolderError(f"{folder} is a file; choose another --out")
     if (folder / _MARK).is_file():
         recipe, count = _owner(folder)
+        if recipe_fingerprint is None:
+            return
         if recipe != recipe_fingerprint:
             raise RunFolderError(
                 f"{folder} holds a run of another recipe (see its recipe.yaml) or of other data; "
@@ -144,9 +168,16 @@ def _lock(handle: int, folder: Path) -> None:
         import fcntl
     except ImportError:  # Windows: two runs on one folder are not noticed there
         return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise RunFolderError(f"another process is at work in {folder}; wait for it, or choose another --out") from error
-    except OSError:  # a file system without locks
-        return
+    for attempt in range(_ATTEMPTS):  # somebody may have only been looking, see `refuse_early`
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if attempt == _ATTEMPTS - 1:
+                raise RunFolderError(
+                    f"another process is at work in {folder}; wait for it, or choose another --out"
+                ) from error
+            time.sleep(_WAIT_SECONDS)
+        except OSError:  # a file system without locks
+            return
+        else:
+            return

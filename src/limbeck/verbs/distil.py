@@ -91,10 +91,12 @@ def distil(
 
     from limbeck import pipeline
     from limbeck.core.processes import joined
+    from limbeck.runs.folder import refuse_early
     from limbeck.runs.given import Given
     from limbeck.runs.lent import lent
+    from limbeck.runs.plan import plan
     from limbeck.runs.stop import stoppable
-    from limbeck.verbs.planning import planned
+    from limbeck.verbs.planning import recipe_of
 
     given = Given(
         teacher=teacher, student=student, data=data, test=test, validation=validation, unlabelled=unlabelled,
@@ -102,9 +104,10 @@ def distil(
         folder=Path(recipe).absolute().parent if isinstance(recipe, str | Path) else None,
     )  # fmt: skip
     with stoppable(), joined(), lent(*([teacher] if isinstance(teacher, nn.Module) else [])):
-        made = planned(recipe, given, overrides)
-        folder = Path(out) if out is not None else Path("runs") / made.recipe.name
-        return Run(folder, pipeline.run(made, folder, progress or Silent()))
+        read = recipe_of(recipe, given, overrides)
+        folder = Path(out) if out is not None else Path("runs") / read.name
+        refuse_early(folder)
+        return Run(folder, pipeline.run(plan(read, given), folder, progress or Silent()))
 
 
 def _summed(objective: Any) -> "WeightedSum | None":  # noqa: ANN401 - whatever was given

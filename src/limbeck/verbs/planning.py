@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from limbeck.recipe.model import GIVEN
 
 if TYPE_CHECKING:
+    from limbeck.recipe import Recipe
     from limbeck.runs.given import Given
     from limbeck.runs.plan import Plan
 
@@ -22,13 +23,21 @@ def planned(
 
     Without a `pupil` the student is neither built nor checked: a guide needs none.
     """
-    from limbeck.recipe import from_mapping, load
     from limbeck.runs.plan import plan
+
+    return plan(recipe_of(recipe, given, overrides), given, pupil=pupil)
+
+
+def recipe_of(
+    recipe: Path | str | Mapping[str, Any] | None, given: "Given", overrides: Mapping[str, Any] | None
+) -> "Recipe":
+    """Loads a recipe, with "given" for every object beside it; opens nothing that it names."""
+    from limbeck.recipe import from_mapping, load
 
     changes = {**_beside(given), **(overrides or {})}
     if isinstance(recipe, str | Path):
-        return plan(load(recipe, changes), given, pupil=pupil)
-    return plan(from_mapping(recipe or {}, overrides=changes), given, pupil=pupil)
+        return load(recipe, changes)
+    return from_mapping(recipe or {}, overrides=changes)
 
 
 def _beside(given: "Given") -> dict[str, Any]:
