@@ -18,7 +18,24 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 ANY_TASK = frozenset(
-    {"rkd-distance", "rkd-angle", "similarity-preserving", "correlation-congruence", "pkt", "embedding"}
+    {
+        "rkd-distance",
+        "rkd-angle",
+        "similarity-preserving",
+        "correlation-congruence",
+        "pkt",
+        "embedding",
+        "hint",
+        "attention-transfer",
+        "channel-wise",
+        "nst",
+        "vid",
+        "mgd",
+        "pkd",
+        "tinybert-hidden",
+        "activation-boundaries",
+        "factor-transfer",
+    }
 )
 """Objectives on how rows relate, or on activations: they are defined whatever a model's outputs mean."""
 

@@ -16,18 +16,23 @@ from limbeck.core.signals import Signals
 from limbeck.errors import ModelError
 from limbeck.objectives import Objective
 
-from . import cases_labels, cases_outputs, cases_relations
+from . import cases_features, cases_labels, cases_outputs, cases_relations
 from .case import Case, built
 from .worlds import World, mapped
 
-CASES: tuple[Case, ...] = (*cases_labels.CASES, *cases_outputs.CASES, *cases_relations.CASES)
+CASES: tuple[Case, ...] = (*cases_labels.CASES, *cases_outputs.CASES, *cases_relations.CASES, *cases_features.CASES)
 
 
 def value(objective: Objective, world: World) -> Tensor:
-    """The sum of its terms, with what it learns in the precision of the world."""
+    """The sum of its terms."""
+    return torch.stack(list(terms(objective, world).values())).sum()
+
+
+def terms(objective: Objective, world: World) -> Mapping[str, Tensor]:
+    """With what it learns in the precision of the world."""
     floats = [tensor.dtype for tensor in world.leaves(world.student)]
     objective.double() if torch.float64 in floats else objective.float()
-    return torch.stack(list(objective(world.student, world.teacher, world.batch).values())).sum()
+    return objective(*parts(world))
 
 
 def gradients(objective: Objective, world: World) -> list[Tensor]:
@@ -51,10 +56,10 @@ def a_little(tensor: Tensor) -> Tensor:
 
 def terms_are_named_scalars(case: Case) -> None:
     for dtype in (torch.float64, torch.float32):
-        terms = case.ready()(*parts(case.fresh().cast(dtype)))
-        assert terms
-        assert all(name.startswith(case.method) for name in terms)
-        assert all(term.shape == () and term.dtype == dtype and torch.isfinite(term) for term in terms.values())
+        named = terms(case.ready(), case.fresh().cast(dtype))
+        assert named
+        assert all(name.startswith(case.method) for name in named)
+        assert all(term.shape == () and term.dtype == dtype and torch.isfinite(term) for term in named.values())
 
 
 def it_is_the_formula(case: Case) -> None:

@@ -7,19 +7,27 @@ Example:
     '0.9 * SoftTargets(temperature=2) + 0.1 * HardLabels()'
 """
 
+from limbeck.objectives.activation_boundaries import ActivationBoundaries
+from limbeck.objectives.attention_transfer import AttentionTransfer
 from limbeck.objectives.binary_labels import BinaryLabels
 from limbeck.objectives.binary_targets import BinaryTargets
 from limbeck.objectives.bounded_regression import BoundedRegression
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.correlation import CorrelationCongruence
+from limbeck.objectives.cwd import ChannelWise
 from limbeck.objectives.dist import DIST
 from limbeck.objectives.dkd import DKD
 from limbeck.objectives.embedding import Embedding
+from limbeck.objectives.factor_transfer import FactorTransfer
 from limbeck.objectives.hard_labels import HardLabels
+from limbeck.objectives.hint import Hint
 from limbeck.objectives.jensen_shannon import JensenShannon
 from limbeck.objectives.logit_mse import LogitMSE
 from limbeck.objectives.margin_mse import MarginMSE
+from limbeck.objectives.mgd import MGD
+from limbeck.objectives.nst import NST
 from limbeck.objectives.objective import Needs, Objective
+from limbeck.objectives.pkd import PKD
 from limbeck.objectives.pkt import PKT
 from limbeck.objectives.regression_labels import RegressionLabels
 from limbeck.objectives.regression_targets import RegressionTargets
@@ -31,6 +39,8 @@ from limbeck.objectives.similarity import SimilarityPreserving
 from limbeck.objectives.skew_kl import SkewKL
 from limbeck.objectives.soft_targets import SoftTargets
 from limbeck.objectives.teacher_labels import TeacherLabels
+from limbeck.objectives.tinybert_hidden import TinyBERTHidden
+from limbeck.objectives.vid import VID
 from limbeck.objectives.weighted import WeightedSum, as_sum, objective_fingerprint
 
 METHODS = {
@@ -55,6 +65,16 @@ METHODS = {
     "bounded-regression": "limbeck.objectives.bounded_regression:BoundedRegression",
     "embedding": "limbeck.objectives.embedding:Embedding",
     "margin-mse": "limbeck.objectives.margin_mse:MarginMSE",
+    "hint": "limbeck.objectives.hint:Hint",
+    "attention-transfer": "limbeck.objectives.attention_transfer:AttentionTransfer",
+    "channel-wise": "limbeck.objectives.cwd:ChannelWise",
+    "nst": "limbeck.objectives.nst:NST",
+    "vid": "limbeck.objectives.vid:VID",
+    "mgd": "limbeck.objectives.mgd:MGD",
+    "pkd": "limbeck.objectives.pkd:PKD",
+    "tinybert-hidden": "limbeck.objectives.tinybert_hidden:TinyBERTHidden",
+    "activation-boundaries": "limbeck.objectives.activation_boundaries:ActivationBoundaries",
+    "factor-transfer": "limbeck.objectives.factor_transfer:FactorTransfer",
 }
 """Recipe name -> where the class lives. Its module also holds the method's `CARD`."""
 
@@ -68,17 +88,26 @@ __all__ = [
     "DIST",
     "DKD",
     "METHODS",
+    "MGD",
+    "NST",
+    "PKD",
     "PKT",
     "SCHEDULES",
+    "VID",
+    "ActivationBoundaries",
+    "AttentionTransfer",
     "BinaryLabels",
     "BinaryTargets",
     "BoundedRegression",
+    "ChannelWise",
     "Constant",
     "CorrelationCongruence",
     "Decay",
     "Embedding",
+    "FactorTransfer",
     "First",
     "HardLabels",
+    "Hint",
     "JensenShannon",
     "LogitMSE",
     "MarginMSE",
@@ -95,6 +124,7 @@ __all__ = [
     "SkewKL",
     "SoftTargets",
     "TeacherLabels",
+    "TinyBERTHidden",
     "WeightedSum",
     "as_sum",
     "objective_fingerprint",

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
+from limbeck.objectives.arguments import arguments, check_choice
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
-from limbeck.objectives.reading import arguments, check_choice, read, taps_needed
+from limbeck.objectives.reading import read, taps_needed
 from limbeck.objectives.relations import mean_over, others, relatives, unit
 
 CARD = MethodCard(

@@ -2,16 +2,15 @@
 
 from typing import TypeVar
 
-import torch
-from jaxtyping import Bool
 from torch import Tensor
 
+from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
-from limbeck.errors import ModelError, RecipeError
+from limbeck.errors import ModelError
 from limbeck.objectives.bridges import Bridge, bridge
 from limbeck.objectives.objective import Needs, Shapes
+from limbeck.objectives.positions import real_positions
 from limbeck.objectives.reduce import full_precision
-from limbeck.objectives.text import number
 
 
 def read(signals: Signals | None, tap: str | None, who: str, method: str) -> Tensor:
@@ -99,72 +98,39 @@ def same_shape(student: Tensor, teacher: Tensor, method: str) -> None:
         )
 
 
-def real_positions(features: Tensor, mask: Tensor | None, method: str) -> Bool[Tensor, "b tokens"] | None:
-    """Which tokens are real, for activations `(b, tokens, channels)`; `None`: all positions, as in grids and vectors.
-
-    Raises:
-        ModelError: the batch's mask covers another number of tokens.
-    """
-    if mask is None or features.ndim != 3:
-        return None
-    if mask.shape != features.shape[:2]:
-        raise ModelError(
-            f"{method}: the batch's mask has shape {tuple(mask.shape)}, the activation {tuple(features.shape)}; tap a "
-            "layer that keeps one token a position of the input"
-        )
-    return mask.bool()
-
-
-def real_only(features: Tensor, real: Tensor | None) -> Tensor:
-    """Zeros where a token is padding, whatever stood there."""
-    return features if real is None else torch.where(real[:, :, None], features, torch.zeros_like(features))
-
-
 def taps_needed(student: str | None, teacher: str | None) -> Needs:
     """One tap a side; `None` reads logits."""
     return Needs(student_taps=() if student is None else (student,), teacher_taps=() if teacher is None else (teacher,))
 
 
-def arguments(*positional: str | None, **named: tuple[object, object]) -> str:
-    """The text of an objective's arguments: taps first, then each setting whose value is not its default.
+def bridged(
+    method: str, bridge: Bridge | None, student: Tensor, teacher: Tensor, batch: Batch
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Both sides in the teacher's shape, and which tokens are real (`None`: all positions, or there are no tokens).
 
     Args:
-        *positional: taps, in the constructor's order; those that are `None` may only stand last.
-        **named: name -> (value, default).
+        method: for errors.
+        bridge: from `build`.
+        student: the student's activation.
+        teacher: the teacher's.
+        batch: its mask says which positions are padding.
 
-    Example:
-        >>> arguments("layer2", "blocks.3", variant=("paper", "paper"), power=(3.0, 2.0))
-        "'layer2', 'blocks.3', power=3"
-    """
-    taps = list(positional)
-    while taps and taps[-1] is None:
-        taps.pop()
-    settings = [f"{name}={_text(value)}" for name, (value, default) in named.items() if value != default]
-    return ", ".join([*(repr(tap) for tap in taps), *settings])
-
-
-def _text(value: object) -> str:
-    return number(value) if isinstance(value, float) else repr(value)
-
-
-def check_choice(argument: str, value: str, choices: tuple[str, ...]) -> str:
-    """The value, if it is one of those there are.
+    Returns:
+        Student, teacher (without gradient), mask of the teacher's tokens.
 
     Raises:
-        RecipeError: it is not.
+        ModelError: there is no bridge yet, shapes are not those it was built for, or padded sequences were taken for
+            pixels.
     """
-    if value not in choices:
-        raise RecipeError(f"{argument}: {value!r} is none of {', '.join(choices)}")
-    return value
-
-
-def check_above(argument: str, value: float, least: float, *, inclusive: bool = False) -> float:
-    """The value, if it is finite and above `least`.
-
-    Raises:
-        RecipeError: it is not.
-    """
-    if not (least <= value < float("inf") if inclusive else least < value < float("inf")):
-        wanted = f"at least {least:g}" if inclusive else f"above {least:g}"
-        raise RecipeError(f"{argument}: {value} is not a finite number {wanted}")
-    return value
+    crossing, other = built(bridge, method), teacher.detach()
+    real = real_positions(student, batch.mask, method)
+    if real is not None and crossing.takes_tokens_for_pixels:
+        raise ModelError(
+            f"{method}: the batch has padding, but {student.shape[1]} tokens were bridged as pixels of a square; tap "
+            "layers with equally many tokens, or use pkd or tinybert-hidden, which bridge sequences"
+        )
+    mine = crossing(student, real)
+    same_shape(mine, other, method)
+    if real is None or other.ndim != 3:
+        return mine, other, real_positions(other, batch.mask, method) if real is None else None
+    return mine, other, crossing.mask_of(real)

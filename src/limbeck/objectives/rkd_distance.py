@@ -10,9 +10,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
+from limbeck.objectives.arguments import arguments, check_choice
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
-from limbeck.objectives.reading import arguments, check_choice, read, taps_needed
+from limbeck.objectives.reading import read, taps_needed
 from limbeck.objectives.relations import mean_over, others, relatives
 
 CARD = MethodCard(

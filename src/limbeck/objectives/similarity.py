@@ -7,9 +7,10 @@ from torch import Tensor
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
+from limbeck.objectives.arguments import arguments
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
-from limbeck.objectives.reading import arguments, read, taps_needed
+from limbeck.objectives.reading import read, taps_needed
 from limbeck.objectives.relations import mean_over, relatives, unit
 
 CARD = MethodCard(

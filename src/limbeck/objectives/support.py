@@ -38,6 +38,12 @@ _ALL_LOGITS: Mapping[str, Support] = {
 }
 _NO_TEACHER: Mapping[str, Support] = {signal: Support("exact", "no teacher is read") for signal in SIGNALS}
 
+_FEATURES: Mapping[str, Support] = {
+    "logits": Support("exact", "taps are read, no logits"),
+    "top-k": Support("exact", "taps are read, no logits"),
+    "sampled": Support("exact", "taps are read, no logits"),
+}
+
 SUPPORT: Mapping[str, Mapping[str, Support]] = {
     "soft-targets": {
         "logits": Support("exact", "the formula of the paper"),
@@ -68,6 +74,16 @@ SUPPORT: Mapping[str, Mapping[str, Support]] = {
     "bounded-regression": _ALL_LOGITS,
     "embedding": _ALL_LOGITS,
     "margin-mse": _ALL_LOGITS,
+    "hint": _FEATURES,
+    "attention-transfer": _FEATURES,
+    "channel-wise": _FEATURES,
+    "nst": _FEATURES,
+    "vid": _FEATURES,
+    "mgd": _FEATURES,
+    "pkd": _FEATURES,
+    "tinybert-hidden": _FEATURES,
+    "activation-boundaries": _FEATURES,
+    "factor-transfer": _FEATURES,
 }
 """Objective -> signal -> what comes of it."""
 

@@ -56,6 +56,16 @@ class Bridge(nn.Module):
             return mapped
         return _moved(step, features, mask)
 
+    def across_channels(self, vectors: Float[Tensor, "b given"]) -> Float[Tensor, "b wanted"]:
+        """One position's channels alone, of vectors or tokens."""
+        mapped: Tensor = vectors if self.channels is None else self.channels(vectors)
+        return mapped
+
+    @property
+    def takes_tokens_for_pixels(self) -> bool:
+        """Whether tokens are read as a square of pixels, which a sequence with padding is not."""
+        return any(isinstance(step, ToGrid | ResizeTokens) for step in self.steps)
+
     def mask_of(self, mask: Bool[Tensor, "b tokens"]) -> Bool[Tensor, "b other"]:
         """Which tokens are real after the bridge: where it stretches sequences, another number."""
         length = next((step.tokens for step in self.steps if isinstance(step, Stretch)), mask.shape[1])
