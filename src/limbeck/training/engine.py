@@ -121,7 +121,11 @@ class Engine:
         if self.call is not self.model:
             torch.compiler.reset()  # each training compiles anew, and there is a limit to how often one class may
         self.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
-        for trace in ("forward", "_is_accelerate_prepared"):  # else the next stage would run without its precision
+        for trace in (
+            "forward",
+            "_is_accelerate_prepared",
+            "_is_torch_compile",
+        ):  # else the next stage would run without its precision
             if trace not in self.own:
                 model.__dict__.pop(trace, None)
         self.model = model
