@@ -152,10 +152,11 @@ def order_does_not_matter(case: Case) -> None:
 
 
 def the_split_does_not_matter(case: Case) -> None:
-    """A weighted mean of the halves is the whole, for objectives that look at one row at a time."""
+    """A mean of the halves, weighted by their mass, is the whole, for objectives that look at one row at a time."""
     world, objective = case.fresh(), case.ready()
     halves = [world.take(slice(0, 2)), world.take(slice(2, None))]
     counted = [case.counts(half).sum().item() for half in halves]
+    assert [objective.mass(half.batch) for half in halves] == pytest.approx(counted)
     mean = sum(c * value(objective, half).item() for c, half in zip(counted, halves, strict=True)) / sum(counted)
     assert mean == pytest.approx(value(objective, world).item(), rel=1e-12)
 

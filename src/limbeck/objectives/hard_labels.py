@@ -10,7 +10,7 @@ from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
 from limbeck.errors import ModelError, RecipeError
 from limbeck.objectives.card import MethodCard
-from limbeck.objectives.objective import Needs, Objective
+from limbeck.objectives.objective import Needs, Objective, labelled
 from limbeck.objectives.reduce import full_precision, weighted_mean
 from limbeck.objectives.text import number
 
@@ -81,14 +81,7 @@ class HardLabels(Objective):
         if mix is not None:
             others = cross_entropy_rows(student.logits, _known(mix.target, mix.target_mask), self.label_smoothing)
             rows = others + mix.share.to(rows.dtype) * (rows - others)
-        return {"hard-labels": weighted_mean(rows, batch.weight, _labelled(batch))}
-
-    def mass(self, batch: Batch) -> float:
-        """The weight of the labelled rows."""
-        labelled = _labelled(batch)
-        if labelled is None:
-            return super().mass(batch)
-        return float(labelled.sum() if batch.weight is None else batch.weight[labelled].sum())
+        return {"hard-labels": weighted_mean(rows, batch.weight, labelled(batch))}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
         """The scalar for logits of shape `(b, classes)` and class indices of shape `(b,)`."""
@@ -102,15 +95,6 @@ class HardLabels(Objective):
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
         return f"label_smoothing={number(self.label_smoothing)}" if self.label_smoothing else ""
-
-
-def _labelled(batch: Batch) -> Bool[Tensor, " b"] | None:
-    """Which rows count; `None`: all."""
-    labelled, mix = batch.target_mask, batch.mix
-    if mix is None or mix.target_mask is None:
-        return labelled
-    known = mix.target_mask | (mix.share == 1)  # a row that was left alone needs no partner's label
-    return known if labelled is None else labelled & known
 
 
 def _known(target: Int[Tensor, " b"], mask: Bool[Tensor, " b"] | None) -> Int[Tensor, " b"]:

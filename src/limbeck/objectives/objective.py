@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
+from jaxtyping import Bool
 from torch import Tensor, nn
 
 from limbeck.core.batch import Batch
@@ -83,11 +84,15 @@ class Objective(nn.Module, ABC):
         raise TypeError(f"{type(self).__name__} reads activations: call it on signals and their batch")
 
     def mass(self, batch: Batch) -> float:
-        """How much of a batch the terms are means over: the weight of all rows.
+        """What the terms are means over: the weight of the batch's rows, of the labelled ones where labels are needed.
 
-        Means over pieces of a batch, weighted by it, add up to the mean over the whole. Who leaves rows out says so.
+        Means over pieces of a batch, weighted by it, add up to the mean over the whole. Who leaves out other rows, or
+        none, says so here.
         """
-        return float(len(batch)) if batch.weight is None else float(batch.weight.sum())
+        counted = labelled(batch) if self.needs().labels else None
+        if counted is None:
+            return float(len(batch)) if batch.weight is None else float(batch.weight.sum())
+        return float(counted.sum() if batch.weight is None else batch.weight[counted].sum())
 
     @abstractmethod
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
@@ -105,3 +110,12 @@ class Objective(nn.Module, ABC):
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
+
+
+def labelled(batch: Batch) -> Bool[Tensor, " b"] | None:
+    """Which rows have a label, and where views mix, a partner with one; `None`: all."""
+    mask, mix = batch.target_mask, batch.mix
+    if mix is None or mix.target_mask is None:
+        return mask
+    known = mix.target_mask | (mix.share == 1)  # a row that was left alone needs no partner's label
+    return known if mask is None else mask & known
