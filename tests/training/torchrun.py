@@ -33,7 +33,7 @@ def two_processes(*program: object, folder: Path | None = None) -> Done:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
     done = subprocess.run(
         [*LAUNCHER, "-m", *map(str, program)],
-        capture_output=True, text=True, check=False, timeout=300, env=environment, cwd=folder or ROOT,
+        capture_output=True, text=True, check=False, timeout=900, env=environment, cwd=folder or ROOT,
     )  # fmt: skip
     output = done.stdout + done.stderr
     said = [line for line in output.splitlines() if line.startswith("limbeck: ")]
