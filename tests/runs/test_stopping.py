@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from limbeck.core.interrupt import interruptible
-from limbeck.errors import Interrupted, StorageError
+from limbeck.errors import Interrupted, ProcessLostError, StorageError
 from limbeck.runs.clock import Clock
 from limbeck.runs.stop import stoppable
 
@@ -142,3 +142,19 @@ def test_a_stage_that_fails_is_counted_and_its_error_is_the_one_that_is_told(tmp
     monkeypatch.setattr("limbeck.runs.clock.write_json", full)
     with pytest.raises(ZeroDivisionError):
         fail()
+
+
+@pytest.mark.parametrize("ending", [SystemExit(2), ProcessLostError("process 1 of 2 was lost")])
+def test_a_launchers_signal_does_not_speak_over_what_is_ending(ending):
+    """torchrun sends SIGTERM to the processes that are left, while they leave because another failed."""
+
+    def leaves():
+        with stoppable():
+            try:
+                raise ending
+            finally:
+                signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(type(ending)) as found:
+        leaves()
+    assert found.value is ending

@@ -94,14 +94,12 @@ def joined() -> Iterator[None]:
     except BaseException as error:
         with handled(lambda _number, _frame: None):  # the launcher's signal to those who are left comes just now
             ending = company.ending(error)
+            _part(watch, ours=ours and not _on_gpus())  # NCCL would wait for those who are gone
         if ending is error:
             raise
         raise ending from (error if "LIMBECK_DEBUG" in os.environ else None)
-    finally:
-        watch.stop()
-        _State.company = None
-        if ours:
-            _part()
+    else:
+        _part(watch, ours=ours)
 
 
 def barrier() -> None:
@@ -168,10 +166,19 @@ def _place() -> tuple[int, int]:
     return distributed.get_rank(), distributed.get_world_size()
 
 
-def _part() -> None:
-    """Ends the group, and lets accelerate forget it."""
+def _on_gpus() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _part(watch: Watch, *, ours: bool) -> None:
+    """From here on there is one process; ends the group if it is ours, and lets accelerate forget it."""
     from accelerate.state import AcceleratorState
     from torch import distributed
 
-    AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001
-    distributed.destroy_process_group()
+    watch.stop()
+    _State.company = None
+    if ours:
+        AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001
+        distributed.destroy_process_group()

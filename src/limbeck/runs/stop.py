@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from limbeck.core.interrupt import Stopped, handled
-from limbeck.errors import Interrupted
+from limbeck.errors import Interrupted, ProcessLostError
 
 
 @contextmanager
@@ -28,6 +28,8 @@ def stoppable() -> Iterator[None]:
         with handled(_stop):
             yield
     except KeyboardInterrupt as error:
+        if isinstance(error.__context__, SystemExit | ProcessLostError):  # several processes: it was ending already
+            raise error.__context__ from None
         raise Interrupted("stopped; what is finished is kept, and the same command goes on") from error
 
 
