@@ -35,6 +35,10 @@ ANY_TASK = frozenset(
         "tinybert-hidden",
         "activation-boundaries",
         "factor-transfer",
+        "fsp",
+        "attention-relations",
+        "review",
+        "crd",
     }
 )
 """Objectives on how rows relate, or on activations: they are defined whatever a model's outputs mean."""
@@ -42,7 +46,7 @@ ANY_TASK = frozenset(
 OBJECTIVES: Mapping[str, frozenset[str]] = {
     "multiclass": ANY_TASK
     | {"soft-targets", "hard-labels", "teacher-labels"}
-    | {"reverse-kl", "jensen-shannon", "skew-kl", "logit-mse", "dkd", "dist"},
+    | {"reverse-kl", "jensen-shannon", "skew-kl", "logit-mse", "dkd", "dist", "ofa", "gradient-attention"},
     "binary": ANY_TASK | {"binary-targets", "binary-labels", "logit-mse"},
     "multilabel": ANY_TASK | {"binary-targets", "binary-labels", "logit-mse"},
     "regression": ANY_TASK | {"regression-targets", "regression-labels", "bounded-regression"},

@@ -1,7 +1,7 @@
 """`Case`: one way to use an objective, and what it promises."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -28,7 +28,6 @@ class Case:
         learned: whether the reference is also handed what the objective learns (its state, by name).
         stretch: how far the student may go in half precision before a gradient leaves float16 by the formula itself.
         same: changes to what is compared, of either side, that leave the value alone.
-        remembers: whether each call changes its state.
     """
 
     name: str
@@ -43,7 +42,6 @@ class Case:
     learned: bool = False
     stretch: float = 1e3
     same: tuple[Callable[[Tensor], Tensor], ...] = ()
-    remembers: bool = False
 
     def fresh(self, seed: int = 0) -> World:
         return self.world(torch.Generator().manual_seed(seed))
@@ -68,7 +66,11 @@ def built(objective: Objective, world: World) -> Objective:
         )
         for parameter in objective.parameters():  # what starts at 0 would hide a mistake
             torch.nn.init.normal_(parameter, std=0.5)
-    return objective.double()
+    objective.double()
+    if next(objective.buffers(), None) is not None:  # a memory: it has seen a batch, of which half comes again
+        seen = replace(world.batch, ids=world.batch.ids.flip(0) + len(world.batch) // 2)
+        objective(world.student, world.teacher, seen)
+    return objective.eval()
 
 
 def both_logits(world):

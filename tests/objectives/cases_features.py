@@ -3,21 +3,27 @@
 from functools import partial
 
 from limbeck.objectives import (
+    CRD,
+    FSP,
     MGD,
     NST,
+    OFA,
     PKD,
     VID,
     ActivationBoundaries,
+    AttentionRelations,
     AttentionTransfer,
     ChannelWise,
     FactorTransfer,
+    GradientAttention,
     Hint,
+    Review,
     TinyBERTHidden,
 )
 
 from . import references_features as references
-from .case import Case
-from .worlds import features_world
+from .case import Case, labelled_weight
+from .worlds import exits_world, features_world, gradients_world, half_labelled
 
 TAPS = ("tap", "tap")
 GRIDS = features_world((3, 2, 4), (3, 2, 4))
@@ -27,6 +33,12 @@ TOKENS = features_world((5, 4), (5, 4), real=5)
 WIDER_TOKENS = features_world((5, 2), (5, 4), real=5)
 PIXELS = features_world((5, 3), (2, 2, 2))
 VECTORS = features_world((3,), (5,))
+UNLIKE = features_world((3, 2, 2), (5,))
+PAIR, THREE = ("tap", "tap-2"), ("tap", "tap-2", "tap-3")
+FLOWS = features_world((2, 4, 4), (3, 2, 2), (2, 4, 4), (3, 2, 2))
+WIDER_FLOWS = features_world((2, 4, 4), (3, 2, 2), (3, 2, 2), (2, 2, 2))
+ATTENTION = features_world(*[(4, 6)] * 6, real=4)
+STAGES = features_world((2, 4, 4), (3, 2, 2), (3, 4, 4), (2, 2, 2))
 
 
 def case(method, name, kind, reference, world, **promises):
@@ -154,5 +166,61 @@ CASES = (
         WIDER,
         learned=True,
         settings={"power": 2, "variant": "mean", "rate": 0.7},
+    ),
+    Case("fsp", "fsp", lambda: FSP(PAIR, PAIR), references.fsp(), FLOWS, divergence=True, stretch=1),
+    Case("fsp, wider", "fsp", lambda: FSP(PAIR, PAIR), references.fsp(True), WIDER_FLOWS, learned=True, stretch=1),
+    Case(
+        "attention-relations",
+        "attention-relations",
+        lambda: AttentionRelations(THREE, THREE, relation_heads=2),
+        references.attention_relations(2),
+        ATTENTION,
+        divergence=True,
+        stretch=30,
+    ),
+    Case(
+        "attention-relations, fused, of unlike width",
+        "attention-relations",
+        lambda: AttentionRelations(("tap",), ("tap",), relation_heads=1),
+        references.fused_attention_relations(1),
+        features_world((3, 12), (3, 6)),
+        stretch=30,
+    ),
+    Case("review", "review", lambda: Review(PAIR, PAIR, width=3), references.review(), STAGES, learned=True),
+    Case("ofa", "ofa", lambda: OFA("tap", classes=5), references.ofa(), exits_world, learned=True),
+    Case(
+        "ofa, code, some unlabelled",
+        "ofa",
+        lambda: OFA("tap", classes=5, gamma=1.5, temperature=2.0, variant="code"),
+        references.ofa(1.5, 2.0, "code"),
+        half_labelled(exits_world),
+        learned=True,
+        counts=labelled_weight,
+    ),
+    Case("crd", "crd", lambda: CRD("tap", "tap", width=4), references.crd(), UNLIKE, learned=True),
+    Case(
+        "crd, memory",
+        "crd",
+        lambda: CRD("tap", "tap", width=4, memory=5, temperature=0.5),
+        references.crd(0.5),
+        UNLIKE,
+        learned=True,
+    ),
+    Case(
+        "crd, the paper's critic",
+        "crd",
+        lambda: CRD("tap", "tap", width=4, memory=5, temperature=0.5, examples=50),
+        references.crd(0.5, 50),
+        UNLIKE,
+        learned=True,
+    ),
+    Case(
+        "gradient-attention",
+        "gradient-attention",
+        GradientAttention,
+        references.gradient_attention,
+        half_labelled(gradients_world),
+        divergence=True,
+        counts=labelled_weight,
     ),
 )

@@ -169,7 +169,7 @@ def conv3x3(grid, weight, bias):
     out = np.empty((len(weight), rows, columns))
     for i in range(rows):
         for j in range(columns):
-            out[:, i, j] = [(kernel * wide[:, i : i + 3, j : j + 3]).sum() for kernel in weight] + bias
+            out[:, i, j] = np.array([(kernel * wide[:, i : i + 3, j : j + 3]).sum() for kernel in weight]) + bias
     return out
 
 
@@ -261,3 +261,181 @@ def factor_transfer(power=1, variant="paper"):
         return norm / (1 if variant == "paper" else len(apart)) + ((again - t) ** 2).mean()
 
     return each_row(row)
+
+
+def pooled_to(grid, rows, columns):
+    """The largest of each block."""
+    c, height, width = grid.shape
+    down, right = height // rows, width // columns
+    out = np.empty((c, rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            out[:, i, j] = grid[:, i * down : (i + 1) * down, j * right : (j + 1) * right].max(axis=(1, 2))
+    return out
+
+
+def fsp(bridged=False):
+    """Yim et al. 2017, equations 1 and 2."""
+
+    def flow(first, second):
+        rows, columns = min(first.shape[1], second.shape[1]), min(first.shape[2], second.shape[2])
+        first, second = pooled_to(first, rows, columns), pooled_to(second, rows, columns)
+        g = np.zeros((len(first), len(second)))
+        for i in range(len(first)):
+            for j in range(len(second)):
+                for x in range(rows):
+                    for y in range(columns):
+                        g[i, j] += first[i, x, y] * second[j, x, y] / (rows * columns)
+        return g
+
+    def row(s, t, state, context):
+        if bridged:
+            s = [mapped(grid, state, f"bridges.{n}.channels") for n, grid in enumerate(s)]
+        return ((flow(*t) - flow(*s)) ** 2).sum()
+
+    return each_row(row, taps=2)
+
+
+def attention_relations(heads):
+    """Wang et al. 2021, equations 5 to 7, for queries, keys and values."""
+
+    def relations(vectors, head):
+        width = vectors.shape[1] // heads
+        part = vectors[:, head * width : (head + 1) * width]
+        return [softmax([a @ b / sqrt(width) for b in part]) for a in part]
+
+    def row(s, t, state, context):
+        value = 0.0
+        for pair in zip(s, t, strict=True):
+            one, other = (real_tokens(side, context) for side in pair)
+            for head in range(heads):
+                p, q = relations(other, head), relations(one, head)
+                value += sum(divergence(a, b) for a, b in zip(p, q, strict=True)) / (heads * len(one))
+        return value
+
+    return each_row(row, taps=3)
+
+
+def fused_attention_relations(heads):
+    """The same where one layer gives queries, keys and values side by side."""
+    apart = attention_relations(heads)
+
+    def of(world):
+        sides = []
+        for side in both(world):
+            thirds = side.features["tap"].chunk(3, dim=2)
+            sides.append(type(side)(features=dict(zip(("tap", "tap-2", "tap-3"), thirds, strict=True))))
+        return apart(type(world)(*sides, world.batch))
+
+    return of
+
+
+def review():
+    """Chen et al. 2021: fusion (equation 7) from deep to shallow, hierarchical context loss as in the code."""
+
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
+
+    def averaged(grid, size):
+        rows, columns = grid.shape[1:]
+        down, right = rows // size, columns // size
+        return np.array(
+            [
+                [
+                    [channel[i * down : (i + 1) * down, j * right : (j + 1) * right].mean() for j in range(size)]
+                    for i in range(size)
+                ]
+                for channel in grid
+            ]
+        )
+
+    def hierarchical(one, other):
+        value, weights = ((one - other) ** 2).mean(), 1.0
+        for level, size in enumerate([size for size in (4, 2, 1) if size < one.shape[1]], start=1):
+            value += 0.5**level * ((averaged(one, size) - averaged(other, size)) ** 2).mean()
+            weights += 0.5**level
+        return value / weights
+
+    def row(s, t, state, context):
+        def convolved(grid, name):
+            return mapped(grid, state, name)
+
+        deep = convolved(s[1], "stages.1.enter")
+        value = hierarchical(conv3x3(deep, state["stages.1.leave.weight"], 0), t[1])
+        shallow = convolved(s[0], "stages.0.enter")
+        beside = deep.repeat(2, axis=1).repeat(2, axis=2)
+        gates = sigmoid(convolved(np.concatenate([shallow, beside]), "stages.0.gate"))
+        fused = shallow * gates[:1] + beside * gates[1:]
+        return value + hierarchical(conv3x3(fused, state["stages.0.leave.weight"], 0), t[0])
+
+    return each_row(row, taps=2)
+
+
+def ofa(gamma=1.0, temperature=1.0, variant="paper"):
+    """Hao et al. 2023, equation 6, and the authors' code."""
+
+    def of(world, state):
+        values, weights = [], []
+        for r in range(len(world.batch)):
+            if world.batch.target_mask is not None and not world.batch.target_mask[r]:
+                continue
+            pooled = world.student.features["tap"][r].double().numpy().mean(axis=(1, 2))
+            q = softmax(mapped(pooled, state) / temperature)
+            p = softmax(world.teacher.logits[r].double().numpy() / temperature)
+            y = world.batch.target[r].item()
+            if variant == "paper":
+                value = -((1 + p[y]) ** gamma) * log(q[y]) - sum(p[c] * log(q[c]) for c in range(len(p)) if c != y)
+            else:
+                value = -((1 + p[y]) ** gamma - 1) * log(q[y])
+                value -= sum(p[c] ** gamma * log(q[c]) for c in range(len(p)) if c != y)
+            values.append(value)
+            weights.append(world.weight[r].item())
+        return mean_over_weight(values, weights)
+
+    return of
+
+
+def crd(temperature=0.07, examples=None):
+    """Tian et al. 2020, equations 10 and 19, or InfoNCE over the same candidates; both directions."""
+
+    def of(world, state):
+        ids, weight = world.batch.ids.tolist(), world.weight.double().tolist()
+        embedded = []
+        for n, side in enumerate(both(world)):
+            rows = [row.double().numpy() for row in side.features["tap"]]
+            vectors = [row.reshape(len(row), -1).mean(axis=1) if row.ndim > 1 else row for row in rows]
+            embedded.append([unit(mapped(vector, state, f"embed.{n}.channels")) for vector in vectors])
+        banks = [[], []]
+        if "bank.ids" in state:
+            slots = [n for n, there in enumerate(state["bank.filled"]) if there]
+            banks = [[(state["bank.ids"][n], state[f"bank.{who}"][n]) for n in slots] for who in ("student", "teacher")]
+
+        def contrast(r, mine, others, bank):
+            positive = mine[r] @ others[r] / temperature
+            candidates = [(ids[j], others[j]) for j in range(len(ids)) if weight[j] > 0] + bank
+            scores = [mine[r] @ vector / temperature for example, vector in candidates if example != ids[r]]
+            if examples is None:
+                return log(exp(positive) + sum(exp(score) for score in scores)) - positive
+            noise = len(scores) / examples
+
+            def h(score):
+                return exp(score) / (exp(score) + noise)
+
+            return -log(h(positive)) - sum(log(1 - h(score)) for score in scores)
+
+        s, t = embedded
+        values = [contrast(r, s, t, banks[1]) + contrast(r, t, s, banks[0]) for r in range(len(ids))]
+        return mean_over_weight(values, weight)
+
+    return of
+
+
+def gradient_attention(world):
+    """Zagoruyko and Komodakis 2017, equation 5, without beta."""
+    values, weights = [], []
+    for r in range(len(world.batch)):
+        if world.batch.target_mask is None or world.batch.target_mask[r]:
+            one, other = (side.input_gradient[r].double().numpy().ravel() for side in both(world))
+            values.append(0.5 * sum((a - b) ** 2 for a, b in zip(one, other, strict=True)))
+            weights.append(world.weight[r].item())
+    return mean_over_weight(values, weights)

@@ -90,12 +90,31 @@ def features_world(*shapes: tuple[int, ...], real: int | None = None) -> Callabl
     return build
 
 
-def half_labelled_world(random: torch.Generator) -> World:
+def exits_world(random: torch.Generator) -> World:
+    """A student's activation beside a teacher's logits."""
+    said = features_world((3, 2, 2), (3, 2, 2))(random)
+    return replace(said, teacher=logits_world(random).teacher)
+
+
+def gradients_world(random: torch.Generator) -> World:
+    """Gradients by the inputs."""
+    student, teacher = (torch.randn(ROWS, 1, 3, 3, generator=random, dtype=torch.float64) for _ in range(2))
+    return World(Signals(input_gradient=student), Signals(input_gradient=teacher), batch_of(random))
+
+
+def half_labelled(make: Callable[[torch.Generator], World]) -> Callable[[torch.Generator], World]:
     """Where the mask is false the label is nonsense: it is undefined there."""
-    world = logits_world(random)
-    mask = torch.tensor([True, False, True, True, False, True])
-    target = torch.where(mask, world.batch.target, torch.tensor([0, -1, 0, 0, 999, 0]))
-    return replace(world, batch=replace(world.batch, target=target, target_mask=mask))
+
+    def build(random: torch.Generator) -> World:
+        world = make(random)
+        mask = torch.tensor([True, False, True, True, False, True])
+        target = torch.where(mask, world.batch.target, torch.tensor([0, -1, 0, 0, 999, 0]))
+        return replace(world, batch=replace(world.batch, target=target, target_mask=mask))
+
+    return build
+
+
+half_labelled_world = half_labelled(logits_world)
 
 
 def mixed_world(random: torch.Generator) -> World:

@@ -49,9 +49,11 @@ class Signals:
         features: activations read at taps, by the tap's path; any shape whose first axis is the batch.
         top: the largest logits only.
         sampled: drawn classes only.
+        input_gradient: of each row's cross-entropy, by its raw inputs; only a live model gives it.
     """
 
     logits: Float[Tensor, "b *outputs"] | None = None
     features: Mapping[str, Tensor] = field(default_factory=dict)
     top: TopK | None = None
     sampled: Sampled | None = None
+    input_gradient: Float[Tensor, "b *inputs"] | None = None

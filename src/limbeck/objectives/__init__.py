@@ -8,17 +8,21 @@ Example:
 """
 
 from limbeck.objectives.activation_boundaries import ActivationBoundaries
+from limbeck.objectives.attention_relations import AttentionRelations
 from limbeck.objectives.attention_transfer import AttentionTransfer
 from limbeck.objectives.binary_labels import BinaryLabels
 from limbeck.objectives.binary_targets import BinaryTargets
 from limbeck.objectives.bounded_regression import BoundedRegression
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.correlation import CorrelationCongruence
+from limbeck.objectives.crd import CRD
 from limbeck.objectives.cwd import ChannelWise
 from limbeck.objectives.dist import DIST
 from limbeck.objectives.dkd import DKD
 from limbeck.objectives.embedding import Embedding
 from limbeck.objectives.factor_transfer import FactorTransfer
+from limbeck.objectives.fsp import FSP
+from limbeck.objectives.gradient_attention import GradientAttention
 from limbeck.objectives.hard_labels import HardLabels
 from limbeck.objectives.hint import Hint
 from limbeck.objectives.jensen_shannon import JensenShannon
@@ -27,11 +31,13 @@ from limbeck.objectives.margin_mse import MarginMSE
 from limbeck.objectives.mgd import MGD
 from limbeck.objectives.nst import NST
 from limbeck.objectives.objective import Needs, Objective
+from limbeck.objectives.ofa import OFA
 from limbeck.objectives.pkd import PKD
 from limbeck.objectives.pkt import PKT
 from limbeck.objectives.regression_labels import RegressionLabels
 from limbeck.objectives.regression_targets import RegressionTargets
 from limbeck.objectives.reverse_kl import ReverseKL
+from limbeck.objectives.review import Review
 from limbeck.objectives.rkd_angle import RKDAngle
 from limbeck.objectives.rkd_distance import RKDDistance
 from limbeck.objectives.schedule import Constant, Decay, First, Schedule
@@ -75,6 +81,12 @@ METHODS = {
     "tinybert-hidden": "limbeck.objectives.tinybert_hidden:TinyBERTHidden",
     "activation-boundaries": "limbeck.objectives.activation_boundaries:ActivationBoundaries",
     "factor-transfer": "limbeck.objectives.factor_transfer:FactorTransfer",
+    "fsp": "limbeck.objectives.fsp:FSP",
+    "attention-relations": "limbeck.objectives.attention_relations:AttentionRelations",
+    "review": "limbeck.objectives.review:Review",
+    "ofa": "limbeck.objectives.ofa:OFA",
+    "crd": "limbeck.objectives.crd:CRD",
+    "gradient-attention": "limbeck.objectives.gradient_attention:GradientAttention",
 }
 """Recipe name -> where the class lives. Its module also holds the method's `CARD`."""
 
@@ -85,16 +97,20 @@ SCHEDULES = {
 }
 
 __all__ = [
+    "CRD",
     "DIST",
     "DKD",
+    "FSP",
     "METHODS",
     "MGD",
     "NST",
+    "OFA",
     "PKD",
     "PKT",
     "SCHEDULES",
     "VID",
     "ActivationBoundaries",
+    "AttentionRelations",
     "AttentionTransfer",
     "BinaryLabels",
     "BinaryTargets",
@@ -106,6 +122,7 @@ __all__ = [
     "Embedding",
     "FactorTransfer",
     "First",
+    "GradientAttention",
     "HardLabels",
     "Hint",
     "JensenShannon",
@@ -119,6 +136,7 @@ __all__ = [
     "RegressionLabels",
     "RegressionTargets",
     "ReverseKL",
+    "Review",
     "Schedule",
     "SimilarityPreserving",
     "SkewKL",

@@ -10,13 +10,14 @@ from torch.nn import functional as F  # noqa: N812
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
-from limbeck.objectives.arguments import arguments, check_above, check_choice
 from limbeck.objectives.bridges import Bridge
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.positions import mean, total
+from limbeck.objectives.ranges import check_choice, check_positive
 from limbeck.objectives.reading import bridge_at, bridged, read, taps_needed
 from limbeck.objectives.reduce import weighted_mean
+from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="activation-boundaries",
@@ -70,10 +71,9 @@ class ActivationBoundaries(Objective):
     Raises:
         RecipeError: an argument is out of range.
 
-
     Example:
         >>> ActivationBoundaries("layer2.bn", "layer2.bn")
-        ActivationBoundaries('layer2.bn', 'layer2.bn')
+        ActivationBoundaries(student='layer2.bn', teacher='layer2.bn')
     """
 
     def __init__(
@@ -81,8 +81,10 @@ class ActivationBoundaries(Objective):
     ) -> None:
         super().__init__()
         self.student, self.teacher = student, teacher
-        self.margin = check_above("margin", margin, 0)
-        self.variant = check_choice("variant", variant, ("paper", "mean"))
+        check_positive("margin", margin)
+        self.margin = margin
+        check_choice("variant", variant, ("paper", "mean"))
+        self.variant = variant
         self.bridge: Bridge | None = None
 
     def needs(self) -> Needs:
@@ -103,4 +105,4 @@ class ActivationBoundaries(Objective):
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return arguments(self.student, self.teacher, margin=(self.margin, 1.0), variant=(self.variant, "paper"))
+        return settings(self)

@@ -9,14 +9,15 @@ from torch import Tensor
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
-from limbeck.objectives.arguments import arguments, check_above, check_choice
 from limbeck.objectives.bridges.grids import as_grid, common_grid
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.positions import real_only, real_positions
+from limbeck.objectives.ranges import check_at_least, check_choice
 from limbeck.objectives.reading import read, taps_needed
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.relations import unit
+from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="attention-transfer",
@@ -83,12 +84,11 @@ class AttentionTransfer(Objective):
     Raises:
         RecipeError: an argument is out of range.
 
-
     Example:
         >>> 500 * AttentionTransfer("layer2", "layer2", variant="mean-square")
         WeightedSum(
           (parts): ModuleList(
-            (0): AttentionTransfer('layer2', 'layer2', variant='mean-square')
+            (0): AttentionTransfer(student='layer2', teacher='layer2', variant='mean-square')
           )
         )
     """
@@ -103,9 +103,11 @@ class AttentionTransfer(Objective):
     ) -> None:
         super().__init__()
         self.student, self.teacher = student, teacher
-        self.variant = check_choice("variant", variant, ("paper", "mean-square"))
-        self.power = check_above("power", power, 1, inclusive=True)
-        self.eps = check_above("eps", eps, 0, inclusive=True)
+        check_choice("variant", variant, ("paper", "mean-square"))
+        self.variant = variant
+        check_at_least("power", power, 1)
+        check_at_least("eps", eps, 0)
+        self.power, self.eps = power, eps
 
     def needs(self) -> Needs:
         """One tap a side."""
@@ -134,6 +136,4 @@ class AttentionTransfer(Objective):
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return arguments(
-            self.student, self.teacher, variant=(self.variant, "paper"), power=(self.power, 2.0), eps=(self.eps, 1e-12)
-        )
+        return settings(self)

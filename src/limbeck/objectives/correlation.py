@@ -10,11 +10,12 @@ from torch import Tensor
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
-from limbeck.objectives.arguments import arguments, check_above, check_choice
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
+from limbeck.objectives.ranges import check_at_least, check_choice, check_positive
 from limbeck.objectives.reading import read, taps_needed
 from limbeck.objectives.relations import mean_over, relatives, unit
+from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="correlation-congruence",
@@ -112,9 +113,11 @@ class CorrelationCongruence(Objective):
     ) -> None:
         super().__init__()
         self.student, self.teacher = student, teacher
-        self.kernel = check_choice("kernel", kernel, ("gaussian", "bilinear"))
-        self.gamma = check_above("gamma", gamma, 0)
-        self.order = int(check_above("order", order, 1, inclusive=True))
+        check_choice("kernel", kernel, ("gaussian", "bilinear"))
+        self.kernel = kernel
+        check_positive("gamma", gamma)
+        check_at_least("order", order, 1)
+        self.gamma, self.order = gamma, order
 
     def needs(self) -> Needs:
         """One tap a side, or logits."""
@@ -134,6 +137,4 @@ class CorrelationCongruence(Objective):
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return arguments(
-            self.student, self.teacher, kernel=(self.kernel, "gaussian"), gamma=(self.gamma, 0.4), order=(self.order, 2)
-        )
+        return settings(self)

@@ -9,12 +9,13 @@ from torch import Tensor
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
 from limbeck.errors import ModelError
-from limbeck.objectives.arguments import arguments, check_above
 from limbeck.objectives.bridges import Bridge
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
+from limbeck.objectives.ranges import check_temperature
 from limbeck.objectives.reading import bridge_at, bridged, read, taps_needed
 from limbeck.objectives.reduce import weighted_mean
+from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="channel-wise",
@@ -68,16 +69,16 @@ class ChannelWise(Objective):
     Raises:
         RecipeError: an argument is out of range.
 
-
     Example:
         >>> ChannelWise("head", "head")
-        ChannelWise('head', 'head')
+        ChannelWise(student='head', teacher='head')
     """
 
     def __init__(self, student: str, teacher: str, temperature: float = 4.0) -> None:
         super().__init__()
         self.student, self.teacher = student, teacher
-        self.temperature = check_above("temperature", temperature, 0)
+        check_temperature(temperature)
+        self.temperature = temperature
         self.bridge: Bridge | None = None
 
     def needs(self) -> Needs:
@@ -101,4 +102,4 @@ class ChannelWise(Objective):
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return arguments(self.student, self.teacher, temperature=(self.temperature, 4.0))
+        return settings(self)

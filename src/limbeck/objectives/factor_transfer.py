@@ -11,15 +11,16 @@ from torch.nn import functional as F  # noqa: N812
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
 from limbeck.errors import RecipeError
-from limbeck.objectives.arguments import arguments, check_above, check_choice
 from limbeck.objectives.bridges import Bridge
 from limbeck.objectives.bridges.grids import as_grid
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.positions import mean
-from limbeck.objectives.reading import bridge_at, bridged, built, read, shape_at, taps_needed
+from limbeck.objectives.ranges import check_choice, check_positive
+from limbeck.objectives.reading import bridge_at, bridged, built, grid_shape, read, taps_needed
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.relations import unit
+from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="factor-transfer",
@@ -91,10 +92,9 @@ class FactorTransfer(Objective):
     Raises:
         RecipeError: an argument is out of range.
 
-
     Example:
         >>> FactorTransfer("layer4", "layer4", rate=0.75)
-        FactorTransfer('layer4', 'layer4', rate=0.75)
+        FactorTransfer(student='layer4', teacher='layer4', rate=0.75)
     """
 
     def __init__(
@@ -104,8 +104,10 @@ class FactorTransfer(Objective):
         self.student, self.teacher = student, teacher
         if power not in (1, 2):
             raise RecipeError(f"power: {power} is neither 1 nor 2")
-        self.rate, self.power = check_above("rate", rate, 0), power
-        self.variant = check_choice("variant", variant, ("paper", "mean"))
+        check_positive("rate", rate)
+        self.rate, self.power = rate, power
+        check_choice("variant", variant, ("paper", "mean"))
+        self.variant = variant
         self.bridge: Bridge | None = None
         self.paraphraser: Paraphraser | None = None
 
@@ -115,8 +117,7 @@ class FactorTransfer(Objective):
 
     def build(self, student: Shapes, teacher: Shapes) -> None:
         """Makes paraphraser and translator."""
-        there = shape_at(teacher, self.teacher, "teacher", CARD.name)
-        channels, rows, columns = as_grid(torch.empty(1, *there), f"{CARD.name}: the teacher's activation").shape[1:]
+        channels, rows, columns = grid_shape(teacher, self.teacher, "teacher", CARD.name)
         factors = max(1, round(self.rate * channels))
         self.paraphraser = Paraphraser(channels, factors)
         code = {self.teacher: (factors, rows, columns)}
@@ -137,6 +138,4 @@ class FactorTransfer(Objective):
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return arguments(
-            self.student, self.teacher, rate=(self.rate, 0.5), power=(self.power, 1), variant=(self.variant, "paper")
-        )
+        return settings(self)

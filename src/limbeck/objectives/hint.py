@@ -8,13 +8,14 @@ from torch import Tensor
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
-from limbeck.objectives.arguments import arguments, check_choice
 from limbeck.objectives.bridges import Bridge
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.positions import mean, total
+from limbeck.objectives.ranges import check_choice
 from limbeck.objectives.reading import bridge_at, bridged, read, taps_needed
 from limbeck.objectives.reduce import weighted_mean
+from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="hint",
@@ -69,16 +70,16 @@ class Hint(Objective):
     Raises:
         RecipeError: an argument is out of range.
 
-
     Example:
         >>> str(0.5 * Hint("layer2", "blocks.3"))
-        "0.5 * Hint('layer2', 'blocks.3')"
+        "0.5 * Hint(student='layer2', teacher='blocks.3')"
     """
 
     def __init__(self, student: str, teacher: str, variant: Literal["paper", "mean-square"] = "paper") -> None:
         super().__init__()
         self.student, self.teacher = student, teacher
-        self.variant = check_choice("variant", variant, ("paper", "mean-square"))
+        check_choice("variant", variant, ("paper", "mean-square"))
+        self.variant = variant
         self.bridge: Bridge | None = None
 
     def needs(self) -> Needs:
@@ -98,4 +99,4 @@ class Hint(Objective):
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return arguments(self.student, self.teacher, variant=(self.variant, "paper"))
+        return settings(self)

@@ -2,21 +2,21 @@
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
 from limbeck.errors import RecipeError
-from limbeck.objectives.arguments import arguments, check_above
 from limbeck.objectives.bridges import Bridge
 from limbeck.objectives.bridges.grids import as_grid
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.draws import uniform
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.positions import total
-from limbeck.objectives.reading import bridge_at, bridged, built, read, shape_at, taps_needed
+from limbeck.objectives.ranges import check_at_least
+from limbeck.objectives.reading import bridge_at, bridged, built, grid_shape, read, taps_needed
 from limbeck.objectives.reduce import weighted_mean
+from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="mgd",
@@ -54,10 +54,9 @@ class MGD(Objective):
     Raises:
         RecipeError: an argument is out of range.
 
-
     Example:
         >>> MGD("layer4", "layer4", ratio=0.65)
-        MGD('layer4', 'layer4', ratio=0.65)
+        MGD(student='layer4', teacher='layer4', ratio=0.65)
     """
 
     def __init__(self, student: str, teacher: str, ratio: float = 0.5, seed: int = 0) -> None:
@@ -65,7 +64,8 @@ class MGD(Objective):
         self.student, self.teacher = student, teacher
         if not 0 <= ratio < 1:
             raise RecipeError(f"ratio: {ratio} is not in [0, 1); it is the share of pixels that are hidden")
-        self.ratio, self.seed = ratio, int(check_above("seed", seed, 0, inclusive=True))
+        check_at_least("seed", seed, 0)
+        self.ratio, self.seed = ratio, seed
         self.bridge: Bridge | None = None
         self.decoder: Decoder | None = None
 
@@ -75,8 +75,7 @@ class MGD(Objective):
 
     def build(self, student: Shapes, teacher: Shapes) -> None:
         """Makes the bridge and the decoder."""
-        there = shape_at(teacher, self.teacher, "teacher", CARD.name)
-        grid = tuple(as_grid(torch.empty(1, *there), f"{CARD.name}: the teacher's activation").shape[1:])
+        grid = grid_shape(teacher, self.teacher, "teacher", CARD.name)
         self.bridge = bridge_at(CARD.name, (student, self.student), ({self.teacher: grid}, self.teacher))
         self.decoder = Decoder(grid[0])
 
@@ -93,4 +92,4 @@ class MGD(Objective):
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return arguments(self.student, self.teacher, ratio=(self.ratio, 0.5), seed=(self.seed, 0))
+        return settings(self)

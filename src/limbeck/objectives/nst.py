@@ -8,14 +8,15 @@ from torch import Tensor
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
-from limbeck.objectives.arguments import arguments, check_choice
 from limbeck.objectives.bridges.grids import common_grid
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.positions import real_only, real_positions
+from limbeck.objectives.ranges import check_choice
 from limbeck.objectives.reading import read, taps_needed
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.relations import unit
+from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="nst",
@@ -65,16 +66,16 @@ class NST(Objective):
     Raises:
         RecipeError: an argument is out of range.
 
-
     Example:
         >>> NST("layer4", "layer4", kernel="linear")
-        NST('layer4', 'layer4', kernel='linear')
+        NST(student='layer4', teacher='layer4', kernel='linear')
     """
 
     def __init__(self, student: str, teacher: str, kernel: Literal["poly", "linear"] = "poly") -> None:
         super().__init__()
         self.student, self.teacher = student, teacher
-        self.kernel = check_choice("kernel", kernel, ("poly", "linear"))
+        check_choice("kernel", kernel, ("poly", "linear"))
+        self.kernel = kernel
 
     def needs(self) -> Needs:
         """One tap a side."""
@@ -93,4 +94,4 @@ class NST(Objective):
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return arguments(self.student, self.teacher, kernel=(self.kernel, "poly"))
+        return settings(self)

@@ -29,12 +29,14 @@ class Needs:
         labels: whether it learns from the data's own labels.
         student_taps: paths of student activations it reads.
         teacher_taps: paths of teacher activations it reads.
+        input_gradient: whether it reads, of both sides, the cross-entropy's gradient by the raw inputs.
     """
 
     teacher: bool = True
     labels: bool = False
     student_taps: tuple[str, ...] = ()
     teacher_taps: tuple[str, ...] = ()
+    input_gradient: bool = False
 
 
 class Objective(nn.Module, ABC):

@@ -8,14 +8,15 @@ from torch import Tensor
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
-from limbeck.objectives.arguments import arguments, check_choice
 from limbeck.objectives.bridges import Bridge
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.positions import mean
+from limbeck.objectives.ranges import check_choice
 from limbeck.objectives.reading import bridge_at, bridged, built, read, taps_needed
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.relations import unit
+from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="pkd",
@@ -67,10 +68,9 @@ class PKD(Objective):
     Raises:
         RecipeError: an argument is out of range.
 
-
     Example:
         >>> PKD("encoder.layer.1", "encoder.layer.3", tokens="all")
-        PKD('encoder.layer.1', 'encoder.layer.3', tokens='all')
+        PKD(student='encoder.layer.1', teacher='encoder.layer.3', tokens='all')
     """
 
     def __init__(
@@ -82,8 +82,10 @@ class PKD(Objective):
     ) -> None:
         super().__init__()
         self.student, self.teacher = student, teacher
-        self.tokens = check_choice("tokens", tokens, ("class", "all"))
-        self.variant = check_choice("variant", variant, ("paper", "mean-square"))
+        check_choice("tokens", tokens, ("class", "all"))
+        self.tokens = tokens
+        check_choice("variant", variant, ("paper", "mean-square"))
+        self.variant = variant
         self.bridge: Bridge | None = None
 
     def needs(self) -> Needs:
@@ -107,4 +109,4 @@ class PKD(Objective):
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return arguments(self.student, self.teacher, tokens=(self.tokens, "class"), variant=(self.variant, "paper"))
+        return settings(self)

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
-from limbeck.objectives.arguments import arguments, check_choice
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
+from limbeck.objectives.ranges import check_choice
 from limbeck.objectives.reading import read, taps_needed
 from limbeck.objectives.relations import mean_over, others, relatives, unit
+from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="pkt",
@@ -93,7 +94,8 @@ class PKT(Objective):
     ) -> None:
         super().__init__()
         self.student, self.teacher = student, teacher
-        self.variant = check_choice("variant", variant, ("paper", "code"))
+        check_choice("variant", variant, ("paper", "code"))
+        self.variant = variant
 
     def needs(self) -> Needs:
         """One tap a side, or logits."""
@@ -111,4 +113,4 @@ class PKT(Objective):
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return arguments(self.student, self.teacher, variant=(self.variant, "paper"))
+        return settings(self)

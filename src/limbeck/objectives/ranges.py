@@ -53,3 +53,13 @@ def check_positive(name: str, value: float) -> None:
     """
     if not 0 < value < float("inf"):
         raise RecipeError(f"{name}: {value} is not a positive, finite number")
+
+
+def check_at_least(name: str, value: float, least: float) -> None:
+    """A power or a count is finite and not below `least`.
+
+    Raises:
+        RecipeError: it is.
+    """
+    if not least <= value < float("inf"):
+        raise RecipeError(f"{name}: {value} is not a finite number of at least {least:g}")

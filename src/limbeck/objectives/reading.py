@@ -1,13 +1,16 @@
 """How objectives get at activations: by tap, in full precision, with an error that says what is missing."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
-from limbeck.errors import ModelError
+from limbeck.errors import ModelError, RecipeError
 from limbeck.objectives.bridges import Bridge, bridge
+from limbeck.objectives.bridges.grids import as_grid
 from limbeck.objectives.objective import Needs, Shapes
 from limbeck.objectives.positions import real_positions
 from limbeck.objectives.reduce import full_precision
@@ -134,3 +137,27 @@ def bridged(
     if real is None or other.ndim != 3:
         return mine, other, real_positions(other, batch.mask, method) if real is None else None
     return mine, other, crossing.mask_of(real)
+
+
+def as_many(argument: str, taps: Sequence[str], counts: tuple[int, ...] | None = None) -> tuple[str, ...]:
+    """So many paths, as a tuple; `None`: two or more.
+
+    Raises:
+        RecipeError: there are more or fewer.
+    """
+    right = len(taps) > 1 if counts is None else len(taps) in counts
+    if isinstance(taps, str) or not right:
+        wanted = "two or more" if counts is None else " or ".join(map(str, counts))
+        raise RecipeError(f"{argument}: expected {wanted} paths of parts of the model, got {taps!r}")
+    return tuple(taps)
+
+
+def grid_shape(shapes: Shapes, tap: str, who: str, method: str) -> tuple[int, int, int]:
+    """`(channels, rows, columns)` of the activation at a tap, tokens of a square read as pixels.
+
+    Raises:
+        ModelError: it is no grid, or not known.
+    """
+    shape = shape_at(shapes, tap, who, method)
+    channels, rows, columns = as_grid(torch.empty(1, *shape), f"{method}: the {who}'s activation at {tap!r}").shape[1:]
+    return channels, rows, columns

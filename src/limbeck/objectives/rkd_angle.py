@@ -9,11 +9,12 @@ from torch.nn import functional as F  # noqa: N812
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
-from limbeck.objectives.arguments import arguments, check_choice
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
+from limbeck.objectives.ranges import check_choice
 from limbeck.objectives.reading import read, taps_needed
 from limbeck.objectives.relations import mean_over, others, relatives, unit
+from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="rkd-angle",
@@ -88,7 +89,8 @@ class RKDAngle(Objective):
     ) -> None:
         super().__init__()
         self.student, self.teacher = student, teacher
-        self.variant = check_choice("variant", variant, ("paper", "code"))
+        check_choice("variant", variant, ("paper", "code"))
+        self.variant = variant
 
     def needs(self) -> Needs:
         """One tap a side, or logits."""
@@ -106,4 +108,4 @@ class RKDAngle(Objective):
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return arguments(self.student, self.teacher, variant=(self.variant, "paper"))
+        return settings(self)

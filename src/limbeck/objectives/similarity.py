@@ -7,11 +7,11 @@ from torch import Tensor
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
-from limbeck.objectives.arguments import arguments
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.reading import read, taps_needed
 from limbeck.objectives.relations import mean_over, relatives, unit
+from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="similarity-preserving",
@@ -86,4 +86,4 @@ class SimilarityPreserving(Objective):
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return arguments(self.student, self.teacher)
+        return settings(self)

@@ -84,6 +84,16 @@ SUPPORT: Mapping[str, Mapping[str, Support]] = {
     "tinybert-hidden": _FEATURES,
     "activation-boundaries": _FEATURES,
     "factor-transfer": _FEATURES,
+    "fsp": _FEATURES,
+    "attention-relations": _FEATURES,
+    "review": _FEATURES,
+    "ofa": _ALL_LOGITS,
+    "crd": _FEATURES,
+    "gradient-attention": {
+        "logits": Support("exact", "with a live teacher; no guide holds gradients"),
+        "top-k": Support("refused", "no guide holds gradients by the input"),
+        "sampled": Support("refused", "no guide holds gradients by the input"),
+    },
 }
 """Objective -> signal -> what comes of it."""
 

@@ -6,13 +6,13 @@ from torch import Tensor
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
-from limbeck.objectives.arguments import arguments
 from limbeck.objectives.bridges import Bridge
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.positions import mean
 from limbeck.objectives.reading import bridge_at, bridged, read, taps_needed
 from limbeck.objectives.reduce import weighted_mean
+from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="tinybert-hidden",
@@ -35,10 +35,9 @@ class TinyBERTHidden(Objective):
         student: path of the student's tap.
         teacher: path of the teacher's tap.
 
-
     Example:
         >>> TinyBERTHidden("layers.1", "layers.3")
-        TinyBERTHidden('layers.1', 'layers.3')
+        TinyBERTHidden(student='layers.1', teacher='layers.3')
     """
 
     def __init__(self, student: str, teacher: str) -> None:
@@ -65,4 +64,4 @@ class TinyBERTHidden(Objective):
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return arguments(self.student, self.teacher)
+        return settings(self)

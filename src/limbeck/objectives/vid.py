@@ -11,13 +11,14 @@ from torch.nn import functional as F  # noqa: N812
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
-from limbeck.objectives.arguments import arguments, check_above, check_choice
 from limbeck.objectives.bridges import Bridge
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.positions import mean, total
+from limbeck.objectives.ranges import check_at_least, check_choice
 from limbeck.objectives.reading import bridge_at, bridged, built, read, shape_at, taps_needed
 from limbeck.objectives.reduce import weighted_mean
+from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="vid",
@@ -67,15 +68,14 @@ class VID(Objective):
         student: path of the student's tap.
         teacher: path of the teacher's tap.
         variant: "paper" (sum over elements) or "mean".
-        variance: what every channel's variance starts at, above 1e-5.
+        variance: what every channel's variance starts at, at least 1e-4.
 
     Raises:
         RecipeError: an argument is out of range.
 
-
     Example:
         >>> VID("layer3", "layer3", variant="mean")
-        VID('layer3', 'layer3', variant='mean')
+        VID(student='layer3', teacher='layer3', variant='mean')
     """
 
     def __init__(
@@ -83,8 +83,10 @@ class VID(Objective):
     ) -> None:
         super().__init__()
         self.student, self.teacher = student, teacher
-        self.variant = check_choice("variant", variant, ("paper", "mean"))
-        self.variance = check_above("variance", variance, _LEAST)
+        check_choice("variant", variant, ("paper", "mean"))
+        self.variant = variant
+        check_at_least("variance", variance, 1e-4)
+        self.variance = variance
         self.bridge: Bridge | None = None
         self.alpha: nn.Parameter | None = None
 
@@ -114,4 +116,4 @@ class VID(Objective):
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""
-        return arguments(self.student, self.teacher, variant=(self.variant, "paper"), variance=(self.variance, 5.0))
+        return settings(self)

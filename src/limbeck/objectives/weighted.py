@@ -67,6 +67,7 @@ class WeightedSum(nn.Module):
             labels=any(need.labels for need in needs),
             student_taps=tuple(dict.fromkeys(tap for need in needs for tap in need.student_taps)),
             teacher_taps=tuple(dict.fromkeys(tap for need in needs for tap in need.teacher_taps)),
+            input_gradient=any(need.input_gradient for need in needs),
         )
 
     def needs_teacher(self, progress: float) -> bool:

@@ -1,0 +1,136 @@
+"""ReviewKD: each teacher stage is learned from the student's stage and all deeper ones, at several coarsenesses."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from limbeck.core.batch import Batch
+from limbeck.core.signals import Signals
+from limbeck.errors import RecipeError
+from limbeck.objectives.bridges.grids import as_grid
+from limbeck.objectives.bridges.modules import resize
+from limbeck.objectives.card import MethodCard
+from limbeck.objectives.objective import Needs, Objective, Shapes
+from limbeck.objectives.positions import mean
+from limbeck.objectives.ranges import check_at_least
+from limbeck.objectives.reading import as_many, built, grid_shape, read
+from limbeck.objectives.reduce import weighted_mean
+from limbeck.objectives.text import settings
+
+CARD = MethodCard(
+    name="review",
+    summary="The student's stages, fused from the deepest up, predict the teacher's stages at several coarsenesses.",
+    needs="two taps or more a side, from shallow to deep, grids or tokens of a square; no labels",
+    cost="a 1x1, a 3x3 convolution and a gate a stage, dropped afterwards; often more than a small student",
+    helps="convolutional nets with stages; detection and segmentation too",
+    hurts="small budgets; students far narrower than `width`",
+    paper="Chen, Liu, Zhao, Jia 2021, Distilling Knowledge via Knowledge Review, CVPR, arXiv 2104.09044, eqs. 6 to 8",
+    suggested="the end of each stage; weight 0.5 to 8, warmed up over 20 epochs; width of the teacher's last stage",
+)
+
+
+def hierarchical_rows(student: Float[Tensor, "b *grid"], teacher: Float[Tensor, "b *grid"]) -> Float[Tensor, " b"]:
+    """Mean squares at full size, and averaged to 4x4, 2x2 and 1x1 pixels: each half as heavy, over all weights.
+
+    Sizes that are not below the map's height are left out, as in the authors' code.
+
+    Example:
+        >>> hierarchical_rows(torch.ones(1, 2, 3, 3), torch.zeros(1, 2, 3, 3))
+        tensor([1.])
+    """
+    total, weights, weight = mean((student - teacher) ** 2), 1.0, 1.0
+    for size in (4, 2, 1):
+        if size >= student.shape[2]:
+            continue
+        weight /= 2
+        coarse = (F.adaptive_avg_pool2d(side, size) for side in (student, teacher))
+        total = total + weight * mean((next(coarse) - next(coarse)) ** 2)
+        weights += weight
+    return total / weights
+
+
+class Fusion(nn.Module):
+    """One stage: the student's map and what came from deeper, gated pixel by pixel, then mapped to the teacher's.
+
+    Args:
+        given: channels of the student's stage.
+        width: channels of what is passed on.
+        wanted: channels of the teacher's stage.
+        deepest: whether nothing comes from deeper.
+    """
+
+    def __init__(self, given: int, width: int, wanted: int, *, deepest: bool) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(given, width, 1, bias=False)
+        self.leave = nn.Conv2d(width, wanted, 3, padding=1, bias=False)
+        self.gate = None if deepest else nn.Conv2d(2 * width, 2, 1)
+
+    def forward(self, features: Tensor, deeper: Tensor | None, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """What the teacher's stage is compared with, at its `size`; and what is passed on."""
+        fused: Tensor = self.enter(features)
+        if self.gate is not None and deeper is not None:
+            beside = F.interpolate(deeper, size=fused.shape[2:], mode="nearest")
+            gates = torch.sigmoid(self.gate(torch.cat([fused, beside], dim=1)))
+            fused = fused * gates[:, :1] + beside * gates[:, 1:]
+        return self.leave(resize(fused, size)), fused
+
+
+class Review(Objective):
+    """Stages reviewed from deep to shallow, their losses added up, mean over the batch's weight.
+
+    The authors' batch normalisation behind each convolution is left out, so that a row's value is its own.
+
+    Args:
+        student: paths of the student's stages, from shallow to deep, two or more.
+        teacher: paths of the teacher's, as many.
+        width: channels of what is passed from stage to stage.
+
+    Raises:
+        RecipeError: there are not as many paths on both sides, or fewer than two, or no width.
+
+    Example:
+        >>> Review(("layer1", "layer2"), ("layer1", "layer2"), width=64)
+        Review(student=('layer1', 'layer2'), teacher=('layer1', 'layer2'), width=64)
+    """
+
+    def __init__(self, student: tuple[str, ...], teacher: tuple[str, ...], width: int = 256) -> None:
+        super().__init__()
+        if len(student) != len(teacher):
+            raise RecipeError(
+                f"teacher: expected as many paths as student has, {len(student)}; got {len(teacher)}: {teacher!r}"
+            )
+        check_at_least("width", width, 1)
+        self.student, self.teacher, self.width = as_many("student", student), as_many("teacher", teacher), width
+        self.stages: nn.ModuleList | None = None
+
+    def needs(self) -> Needs:
+        """Every stage's tap."""
+        return Needs(student_taps=self.student, teacher_taps=self.teacher)
+
+    def build(self, student: Shapes, teacher: Shapes) -> None:
+        """Makes a fusion a stage."""
+        made = []
+        for number, (mine, other) in enumerate(zip(self.student, self.teacher, strict=True), start=1):
+            given = grid_shape(student, mine, "student", CARD.name)[0]
+            wanted = grid_shape(teacher, other, "teacher", CARD.name)[0]
+            made.append(Fusion(given, self.width, wanted, deepest=number == len(self.student)))
+        self.stages = nn.ModuleList(made)
+
+    def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
+        """`{"review": scalar}`."""
+        stages = built(self.stages, CARD.name)
+        deeper: Tensor | None = None
+        rows: list[Tensor] = []
+        for mine, other, stage in reversed(list(zip(self.student, self.teacher, stages, strict=True))):
+            given = as_grid(read(student, mine, "student", CARD.name), f"{CARD.name}: the student's activation")
+            there = as_grid(read(teacher, other, "teacher", CARD.name), f"{CARD.name}: the teacher's activation")
+            made, deeper = stage(given, deeper, tuple(there.shape[2:]))
+            rows.append(hierarchical_rows(made, there.detach()))
+        return {CARD.name: weighted_mean(torch.stack(rows).sum(dim=0), batch.weight)}
+
+    def extra_repr(self) -> str:
+        """Arguments that differ from the default."""
+        return settings(self)
