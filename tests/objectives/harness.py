@@ -245,6 +245,14 @@ def all_that_it_learns_is_taught(case: Case) -> None:
     assert all(parameter.grad.any() for parameter in objective.parameters())
 
 
+def its_state_makes_it_again(case: Case) -> None:
+    """Bridges and memories come back from a checkpoint, in what was freshly built."""
+    world, objective, again = case.fresh(), case.ready(), case.make()
+    again.build(world.shapes(world.student), world.shapes(world.teacher))
+    again.double().eval().load_state_dict(objective.state_dict())
+    assert value(again, world).item() == value(objective, world).item()
+
+
 def parts(world: World):
     return world.student, world.teacher, world.batch
 
@@ -266,6 +274,7 @@ LAWS: Mapping[Callable[[Case], None], Callable[[Case], bool]] = {
     plain_tensors_give_the_same: lambda case: case.plain is not None,
     it_needs_what_it_says: lambda _: True,
     its_text_makes_it_again: lambda _: True,
+    its_state_makes_it_again: lambda case: case.learned,
     changes_of_the_same: lambda case: bool(case.same),
     padded_positions_change_nothing: lambda case: case.fresh().batch.mask is not None,
     all_that_it_learns_is_taught: lambda case: bool([*case.ready().parameters()]),
