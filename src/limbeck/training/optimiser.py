@@ -38,7 +38,7 @@ def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
     if settings.schedule == "constant":
         return settings.learning_rate
     if settings.schedule == "step":
-        passed = sum(round(milestone * steps) <= step for milestone in settings.milestones)
+        passed = sum(max(1, round(milestone * steps)) <= step for milestone in settings.milestones)  # never at once
         return settings.learning_rate * settings.step_factor**passed
     done = (step - warmup) / max(1, steps - warmup)
     left = 1 - done if settings.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
