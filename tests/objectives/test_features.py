@@ -119,3 +119,13 @@ def test_draws_are_even_and_depend_on_each_of_seed_example_and_view():
     order = torch.randperm(400, generator=torch.Generator().manual_seed(0))
     assert torch.equal(uniform(ids[order], views, 50, 0), plain[order])
     assert torch.equal(uniform(ids[:1] - 2**40, views[:1], 3, 0), uniform(ids[:1] - 2**40, views[:1], 5, 0)[:, :3])
+
+
+def test_rows_that_are_one_point_have_no_distance_no_angle_and_no_gradient_of_their_own():
+    for kind in (RKDDistance, objectives.RKDAngle):
+        rows = (100 + drawn(6, 5)).float()
+        rows[1] = rows[0]
+        rows.requires_grad_()
+        kind()(rows, drawn(6, 4, seed=1).float()).backward()
+        assert torch.isfinite(rows.grad).all()
+        assert rows.grad.abs().max() < 10

@@ -14,7 +14,7 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.ranges import check_at_least, check_choice, check_positive
 from limbeck.objectives.reading import read, taps_needed
-from limbeck.objectives.relations import mean_over, relatives, unit
+from limbeck.objectives.relations import cosines, mean_over, relatives
 from limbeck.objectives.text import settings
 
 CARD = MethodCard(
@@ -45,7 +45,7 @@ def correlations(
     """
     if kernel == "bilinear":
         return rows @ rows.T
-    cosine = unit(rows) @ unit(rows).T
+    cosine = cosines(rows)
     total, term = torch.ones_like(cosine), torch.ones_like(cosine)
     for power in range(1, order + 1):
         term = term * (2 * gamma / power) * cosine

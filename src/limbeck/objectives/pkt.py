@@ -13,7 +13,7 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.ranges import check_choice
 from limbeck.objectives.reading import read, taps_needed
-from limbeck.objectives.relations import mean_over, others, relatives, unit
+from limbeck.objectives.relations import cosines, mean_over, others, relatives
 from limbeck.objectives.text import settings
 
 CARD = MethodCard(
@@ -36,7 +36,7 @@ _SMALLEST = 1e-7
 
 def neighbours(rows: Float[Tensor, "b d"], among: Tensor) -> Float[Tensor, "b b"]:
     """Each row's distribution over the pairs `among`: affinity `(1 + cosine) / 2`, divided by the row's sum."""
-    affinity = ((unit(rows) @ unit(rows).T + 1) / 2).clamp_min(_SMALLEST) * among
+    affinity = ((cosines(rows) + 1) / 2).clamp_min(_SMALLEST) * among
     total = affinity.sum(dim=1, keepdim=True)
     return affinity / torch.where(total > 0, total, 1)
 

@@ -30,12 +30,12 @@ def relatives(
         raise ModelError(
             f"{method} relates rows: the student gives {rows}, the teacher {len(teacher)}{beside}; give both the same"
         )
-    flat = student.reshape(rows, -1)
-    weights = torch.ones(rows, dtype=flat.dtype, device=flat.device) if weight is None else weight.to(flat.dtype)
-    counts = weights > 0
-    mine = torch.where(counts[:, None], flat, torch.zeros_like(flat))
-    other = teacher.detach().reshape(rows, -1)
-    return mine, torch.where(counts[:, None], other, torch.zeros_like(other)), weights, counts
+    mine, other = student.reshape(rows, -1), teacher.detach().reshape(rows, -1)
+    if weight is None:
+        ones = torch.ones(rows, dtype=mine.dtype, device=mine.device)
+        return mine, other, ones, ones > 0
+    counts = weight > 0
+    return torch.where(counts[:, None], mine, 0), torch.where(counts[:, None], other, 0), weight.to(mine.dtype), counts
 
 
 def others(counts: Bool[Tensor, " b"]) -> Bool[Tensor, "b b"]:
@@ -54,3 +54,30 @@ def unit(vectors: Tensor, dim: int = -1, eps: float = 1e-12) -> Tensor:
     length = torch.linalg.vector_norm(vectors, dim=dim, keepdim=True)
     there = length > eps
     return torch.where(there, vectors / torch.where(there, length, 1), 0)
+
+
+def cosines(rows: Float[Tensor, "b d"]) -> Float[Tensor, "b b"]:
+    """Cosines between all rows, 0 for a row that is 0, from one product."""
+    gram = rows @ rows.T
+    scale = inverse_root(gram.diagonal())
+    return gram * scale[:, None] * scale
+
+
+def differences(rows: Float[Tensor, "b d"]) -> tuple[Float[Tensor, "b b"], Float[Tensor, "b b"]]:
+    """Products of rows about their mean, and squared distances between rows, from one product.
+
+    Distances that rounding cannot tell from 0 are 0, with zero gradient: such rows are the same point.
+    """
+    centred = rows - rows.mean(dim=0)
+    gram = centred @ centred.T
+    lengths = gram.diagonal()
+    both = lengths[:, None] + lengths
+    squared = both - 2 * gram
+    known = squared > 8 * torch.finfo(rows.dtype).eps * both
+    return gram, torch.where(known, squared, 0)
+
+
+def inverse_root(squares: Tensor) -> Tensor:
+    """`1 / sqrt(x)`, and 0 with zero gradient where x is 0."""
+    there = squares > 0
+    return torch.where(there, torch.where(there, squares, 1).rsqrt(), 0)
