@@ -33,6 +33,11 @@ def over_all_processes() -> Iterator[None]:
 
 
 class _Instead(TorchFunctionMode):
+    def __init__(self) -> None:
+        super().__init__()
+        # here and not above the function: it touches the environment, which an import must not
+        self.batch_norm: Callable[..., Tensor] = torch.compiler.disable(batch_norm)  # type: ignore[no-untyped-call]
+
     def __torch_function__(
         self,
         func: Callable[..., Any],
@@ -42,7 +47,7 @@ class _Instead(TorchFunctionMode):
     ) -> Any:  # noqa: ANN401 - whatever the function gives
         del types
         if func is F.batch_norm and _trains(*args, **(kwargs or {})):
-            return batch_norm(*args, **(kwargs or {}))
+            return self.batch_norm(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 
 
@@ -60,7 +65,6 @@ def _trains(  # noqa: PLR0917 - torch's own signature and names, here and below:
     return training
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def batch_norm(  # noqa: PLR0917
     input: Float[Tensor, "b c ..."],  # noqa: A002
     running_mean: Float[Tensor, " c"] | None,
