@@ -69,10 +69,16 @@ def half_known(world_of: Callable[[torch.Generator], World]) -> Callable[[torch.
     return build
 
 
-def tapped_world(random: torch.Generator) -> World:
-    student, teacher = (3 * torch.randn(ROWS, 4, generator=random, dtype=torch.float64) for _ in range(2))
-    world = logits_world(random)
-    return replace(world, student=Signals(features={"neck": student}), teacher=Signals(features={"pool": teacher}))
+def tapped_world(student: int, teacher: int) -> Callable[[torch.Generator], World]:
+    def build(random: torch.Generator) -> World:
+        widths = {"neck": student, "pool": teacher}
+        signals = [
+            Signals(features={tap: 3 * torch.randn(ROWS, width, generator=random, dtype=torch.float64)})
+            for tap, width in widths.items()
+        ]
+        return World(*signals, logits_world(random).batch)
+
+    return build
 
 
 half_values_world = half_known(values_world)
@@ -306,7 +312,15 @@ VALUES = (
         "embedding",
         lambda: Embedding("squared", "neck", "pool"),
         references.embedding("squared", ("neck", "pool")),
-        world=tapped_world,
+        world=tapped_world(4, 4),
+    ),
+    Case(
+        "embedding at taps of other widths",
+        "embedding",
+        lambda: Embedding("cosine", "neck", "pool"),
+        references.embedding("cosine", ("neck", "pool"), bridged=True),
+        world=tapped_world(3, 5),
+        learned=True,
     ),
     Case(
         "margin-mse",

@@ -3,6 +3,7 @@
 from math import exp, log, sqrt
 
 import numpy as np
+import torch
 
 from .references import arrays, mean_over_weight, probabilities
 
@@ -190,13 +191,16 @@ def bounded_regression(margin):
     return of
 
 
-def embedding(distance, taps=None):
-    def of(world):
+def embedding(distance, taps=None, *, bridged=False):
+    def of(world, state=None):
         weight = world.weight.double().numpy()
         sides = [
             side.logits if taps is None else side.features[tap]
             for side, tap in zip((world.student, world.teacher), taps or (None, None), strict=True)
         ]
+        if bridged:
+            sides[0] = sides[0] @ torch.tensor(state["bridge.channels.weight"]).T
+            sides[0] = sides[0] + torch.tensor(state["bridge.channels.bias"])
         rows = []
         for s, t in zip(sides[0].double().tolist(), sides[1].double().tolist(), strict=True):
             if distance == "squared":

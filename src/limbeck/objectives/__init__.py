@@ -7,6 +7,7 @@ Example:
     '0.9 * SoftTargets(temperature=2) + 0.1 * HardLabels()'
 """
 
+from limbeck.objectives import convert as convert
 from limbeck.objectives.activation_boundaries import ActivationBoundaries
 from limbeck.objectives.attention_relations import AttentionRelations
 from limbeck.objectives.attention_transfer import AttentionTransfer

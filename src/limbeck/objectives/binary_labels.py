@@ -3,7 +3,7 @@ r"""Binary hard labels: cross-entropy of each label on its own, for binary and m
 from collections.abc import Mapping
 from typing import Literal
 
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
@@ -31,7 +31,7 @@ CARD = MethodCard(
 
 def binary_cross_entropy_rows(
     logits: Float[Tensor, "b labels"],
-    target: Float[Tensor, "b labels"],
+    target: Shaped[Tensor, "b labels"],
     label_smoothing: float = 0.0,
     scale: Literal["sum", "mean"] = "sum",
 ) -> Float[Tensor, " b"]:
@@ -39,7 +39,7 @@ def binary_cross_entropy_rows(
 
     Args:
         logits: scores before the sigmoid.
-        target: 0..1, the probability of yes.
+        target: 0..1, the probability of yes; any type of number, or booleans.
         label_smoothing: s, 0 <= s < 1; 0 is plain cross-entropy.
         scale: "sum" over labels, or their "mean".
 

@@ -3,7 +3,7 @@ r"""Teacher-bounded regression: learn the true values, but only until the teache
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from limbeck.core.batch import Batch
@@ -32,7 +32,7 @@ CARD = MethodCard(
 def bounded_regression_rows(
     student: Float[Tensor, "b outputs"],
     teacher: Float[Tensor, "b outputs"],
-    target: Float[Tensor, "b outputs"],
+    target: Shaped[Tensor, "b outputs"],
     margin: float = 0.0,
 ) -> Float[Tensor, " b"]:
     r"""`||s - y||^2` of each row where `||s - y||^2 + m > ||t - y||^2`, else 0; summed over outputs.
@@ -42,7 +42,7 @@ def bounded_regression_rows(
     Args:
         student: the student's values.
         teacher: the teacher's values; no gradient flows into them.
-        target: the true values.
+        target: the true values, in any type of number.
         margin: m >= 0, in the values' unit squared: by how much the student must be better before it is let go.
 
     Example:

@@ -9,10 +9,11 @@ from torch import Tensor
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
 from limbeck.errors import ModelError, RecipeError
+from limbeck.objectives.bridges import Bridge
 from limbeck.objectives.card import MethodCard
-from limbeck.objectives.objective import Needs, Objective
-from limbeck.objectives.outputs import both_logits
+from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.ranges import check_choice
+from limbeck.objectives.reading import bridge_at, built, read, real_positions, taps_needed
 from limbeck.objectives.reduce import full_precision, weighted_mean
 from limbeck.objectives.text import settings
 
@@ -22,8 +23,8 @@ CARD = MethodCard(
     needs="teacher outputs, or one tapped vector a row on each side (any task); no labels",
     cost="nothing beside the step",
     helps="retrieval and similarity, where only directions matter (cosine); a head to be put on later (squared)",
-    hurts="a student of another width: give it a projection to the teacher's (it is refused otherwise); squared error "
-    "on embeddings that are long only by accident",
+    hurts="a student of another width whose own vectors must serve: the bridge learns the match and is then dropped; "
+    "squared error on embeddings that are long only by accident",
     paper="Reimers and Gurevych 2020, arXiv 2004.09813, equation 1 (squared); Sanh et al. 2019, DistilBERT, arXiv "
     "1910.01108 (cosine)",
     suggested="distance: cosine where the embeddings are compared by cosine, else squared",
@@ -70,12 +71,14 @@ def squared_rows(student: Float[Tensor, "b width"], teacher: Float[Tensor, "b wi
 
 
 class Embedding(Objective):
-    """Cosine or squared distance of two embeddings of the same width, mean over the batch's weight.
+    """Cosine or squared distance of two embeddings, mean over the batch's weight.
+
+    Outputs must have the same width. At taps a bridge leads the student's activation to the teacher's width.
 
     Args:
         distance: "cosine" or "squared".
-        student: tap whose activation is the student's embedding, one vector a row; `None` is the model's output.
-        teacher: likewise the teacher's. Name both or neither.
+        student: tap whose activation is the student's embedding; `None` is the model's output.
+        teacher: likewise the teacher's, one vector a row. Name both or neither.
 
     Raises:
         RecipeError: `distance` is another word, or only one tap is named.
@@ -99,37 +102,34 @@ class Embedding(Objective):
         self.distance: Literal["cosine", "squared"] = distance
         self.student = student
         self.teacher = teacher
+        self.bridge: Bridge | None = None
 
     def needs(self) -> Needs:
         """The teacher's outputs, or both taps."""
-        if self.student is None or self.teacher is None:
-            return Needs(teacher=True)
-        return Needs(teacher=True, student_taps=(self.student,), teacher_taps=(self.teacher,))
+        return taps_needed(self.student, self.teacher)
+
+    def build(self, student: Shapes, teacher: Shapes) -> None:
+        """A bridge to the teacher's width, learned where the widths differ; without taps, nothing."""
+        if self.student is not None and self.teacher is not None:
+            self.bridge = bridge_at("embedding", (student, self.student), (teacher, self.teacher))
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"embedding": scalar}`."""
-        return {"embedding": self.on_tensors(*self._vectors(student, teacher), batch.weight)}
-
-    def _vectors(self, student: Signals, teacher: Signals | None) -> tuple[Tensor, Tensor]:
-        if self.student is None or self.teacher is None:
-            return both_logits("embedding", student, teacher)
-        if teacher is None:
-            raise ModelError("embedding needs a teacher's answer; give a teacher")
-        for whose, path, features in (
-            ("student", self.student, student.features),
-            ("teacher", self.teacher, teacher.features),
-        ):
-            if path not in features:
-                raise ModelError(f"embedding needs the {whose}'s activation at {path!r}; what was read: {[*features]}")
-        return student.features[self.student], teacher.features[self.teacher]
+        mine, other = (
+            read(side, tap, who, "embedding")
+            for side, tap, who in ((student, self.student, "student"), (teacher, self.teacher, "teacher"))
+        )
+        if self.student is not None:
+            mine = built(self.bridge, "embedding")(mine, real_positions(mine, batch.mask, "embedding"))
+        return {"embedding": self.on_tensors(mine, other, batch.weight)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
         """The scalar for embeddings of shape `(b, width)`."""
         if student.shape != other.shape or student.ndim != 2:
             raise ModelError(
                 f"embedding compares vectors: the student's are {tuple(student.shape)}, the teacher's "
-                f"{tuple(other.shape)}, where both must be (rows, width); pool what has more axes, and give the "
-                "student a projection to the teacher's width"
+                f"{tuple(other.shape)}, where both must be (rows, width); tap both, so that a "
+                "bridge maps the student's, or tap a layer of the teacher's that gives one vector a row"
             )
         rows = cosine_rows(student, other) if self.distance == "cosine" else squared_rows(student, other)
         return weighted_mean(rows, weight)

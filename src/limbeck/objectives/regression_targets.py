@@ -3,7 +3,7 @@ r"""Regression against the teacher: squared or Huber's error of the values thems
 from collections.abc import Mapping
 from typing import Literal
 
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
@@ -31,7 +31,7 @@ CARD = MethodCard(
 
 def regression_rows(
     student: Float[Tensor, "b outputs"],
-    other: Float[Tensor, "b outputs"],
+    other: Shaped[Tensor, "b outputs"],
     error: Literal["squared", "huber"] = "squared",
     delta: float = 1.0,
 ) -> Float[Tensor, " b"]:
@@ -39,7 +39,7 @@ def regression_rows(
 
     Args:
         student: the student's values.
-        other: what they should be; no gradient flows into them.
+        other: what they should be, in any type of number; no gradient flows into them.
         error: "squared" or "huber".
         delta: where Huber's error turns straight, in the values' unit; unused for "squared".
 

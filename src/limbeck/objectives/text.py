@@ -1,6 +1,7 @@
 """The text of an objective: what is fingerprinted must tell two settings apart."""
 
 import inspect
+from typing import Any
 
 
 def number(value: float) -> str:
@@ -14,8 +15,24 @@ def number(value: float) -> str:
     return short if float(short) == value else repr(float(value))
 
 
+def changed(of: object) -> dict[str, Any]:
+    """Arguments of the constructor that differ from their defaults, by name; tuples as lists, as recipes write them.
+
+    Args:
+        of: an object that keeps each argument under its own name.
+
+    Example:
+        >>> from limbeck.objectives import SoftTargets
+        >>> changed(SoftTargets(temperature=4, classes=(0, 2)))
+        {'temperature': 4, 'classes': [0, 2]}
+    """
+    parameters = inspect.signature(type(of)).parameters.values()
+    given = ((parameter.name, getattr(of, parameter.name), parameter.default) for parameter in parameters)
+    return {name: list(v) if isinstance(v, tuple) else v for name, v, default in given if v != default}
+
+
 def settings(of: object) -> str:
-    """Arguments of the constructor that differ from their defaults, as they would be written in a call.
+    """The same, as it would be written in a call.
 
     Args:
         of: an object that keeps each argument under its own name.
@@ -25,9 +42,7 @@ def settings(of: object) -> str:
         >>> settings(ReverseKL()), settings(ReverseKL(2, standardize=True))
         ('', 'temperature=2, standardize=True')
     """
-    parameters = inspect.signature(type(of)).parameters.values()
-    given = [(parameter.name, getattr(of, parameter.name), parameter.default) for parameter in parameters]
-    return ", ".join(f"{name}={_text(value)}" for name, value, default in given if value != default)
+    return ", ".join(f"{name}={_text(value)}" for name, value in changed(of).items())
 
 
 def _text(value: object) -> str:

@@ -72,8 +72,7 @@ class WeightedSum(nn.Module):
 
     def needs_teacher(self, progress: float) -> bool:
         """Whether a part that listens to the teacher has a weight above 0 at this point of training."""
-        pairs = zip(self.schedules, self._objectives(), strict=True)
-        return any(schedule.at(progress) > 0 and part.needs().teacher for schedule, part in pairs)
+        return any(schedule.at(progress) > 0 and part.needs().teacher for schedule, part in self.weighted_parts())
 
     def build(self, student: Shapes, teacher: Shapes) -> None:
         """Every part makes its bridges and memories; see `Objective.build`."""
@@ -120,28 +119,27 @@ class WeightedSum(nn.Module):
             self.check()
         return terms
 
+    def weighted_parts(self) -> list[tuple[Schedule, Objective]]:
+        """Each part with its weight over training, in order."""
+        return list(zip(self.schedules, self._objectives(), strict=True))
+
     def _objectives(self) -> list[Objective]:
         return [part for part in self.parts if isinstance(part, Objective)]
 
     def __mul__(self, factor: float) -> "WeightedSum":
-        scaled = [(s.scaled(factor), part) for s, part in zip(self.schedules, self._objectives(), strict=True)]
+        scaled = [(schedule.scaled(factor), part) for schedule, part in self.weighted_parts()]
         return WeightedSum(scaled, partial=True)
 
     __rmul__ = __mul__
 
     def __add__(self, other: "Objective | WeightedSum") -> "WeightedSum":
         more = other if isinstance(other, WeightedSum) else other * 1.0
-        parts = [
-            *zip(self.schedules, self._objectives(), strict=True),
-            *zip(more.schedules, more._objectives(), strict=True),
-        ]
-        return WeightedSum(parts, partial=True)
+        return WeightedSum([*self.weighted_parts(), *more.weighted_parts()], partial=True)
 
     __radd__ = __add__
 
     def __str__(self) -> str:
-        pairs = zip(self.schedules, self._objectives(), strict=True)
-        return " + ".join(f"{schedule} * {part}" for schedule, part in pairs)
+        return " + ".join(f"{schedule} * {part}" for schedule, part in self.weighted_parts())
 
 
 def objective_fingerprint(objective: WeightedSum) -> str:

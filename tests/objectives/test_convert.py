@@ -1,0 +1,178 @@
+"""Other toolkits' losses: the same number and the same slope as their formulas, written out as they write them."""
+
+import pytest
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from limbeck import recipe
+from limbeck.errors import RecipeError
+from limbeck.objectives import METHODS, SCHEDULES, Decay, First, HardLabels, SoftTargets, WeightedSum, as_sum, convert
+from limbeck.runs.named import load_named
+
+from .harness import CASES
+from .worlds import CLASSES, logits_world
+
+
+@pytest.fixture
+def world():
+    return logits_world(torch.Generator().manual_seed(2)).weighed(None)
+
+
+def total(objective, world, student):
+    signals = type(world.student)(student)
+    return torch.stack(list(objective(signals, world.teacher, world.batch).values())).sum()
+
+
+def assert_the_same(objective, theirs, world, close=1e-12):
+    """Value and slope; `theirs` takes student logits, teacher logits and labels."""
+    found = []
+    for loss in (lambda s: total(objective, world, s), lambda s: theirs(s, world.teacher.logits, world.batch.target)):
+        student = world.student.logits.clone().requires_grad_()
+        value = loss(student)
+        found.append((value.detach(), torch.autograd.grad(value, student)[0]))
+    assert torch.allclose(found[0][0], found[1][0], rtol=1e-6)
+    assert torch.allclose(found[0][1], found[1][1], rtol=1e-6, atol=close)
+
+
+def sum_over_numel(s, t, tau):
+    """What DeiT divides by counts every logit, not every row."""
+    parts = F.kl_div(F.log_softmax(s / tau, 1), F.log_softmax(t / tau, 1), reduction="none", log_target=True)
+    return parts.sum() * tau * tau / s.numel()
+
+
+@pytest.mark.parametrize(("alpha", "tau", "smoothing"), [(0.5, 3.0, 0.1), (0.1, 1.0, 0.0)])
+def test_deit_soft(alpha, tau, smoothing, world):
+    def theirs(s, t, y):
+        base = F.cross_entropy(s, y, label_smoothing=smoothing)
+        return base * (1 - alpha) + sum_over_numel(s, t, tau) * alpha
+
+    assert_the_same(convert.from_deit(alpha=alpha, tau=tau, classes=CLASSES, smoothing=smoothing), theirs, world)
+
+
+def test_deit_hard(world):
+    def theirs(s, t, y):
+        base = F.cross_entropy(s, y, label_smoothing=0.1)
+        return base * (1 - 0.3) + F.cross_entropy(s, t.argmax(1)) * 0.3
+
+    assert_the_same(convert.from_deit(alpha=0.3, classes=CLASSES, kind="hard"), theirs, world)
+
+
+@pytest.mark.parametrize("weight", [0.5, 1.0])
+@pytest.mark.parametrize("reduction", ["mean", "batchmean"])
+@pytest.mark.filterwarnings("ignore:reduction:UserWarning")
+def test_modelopt(reduction, weight, world):
+    def theirs(s, t, y):
+        kd = F.kl_div(F.log_softmax(s / 2.5, -1), F.softmax(t / 2.5, -1), reduction=reduction) * 2.5**2
+        return kd * weight + (1 - weight) * F.cross_entropy(s, y)
+
+    given = convert.from_modelopt(kd_loss_weight=weight, temperature=2.5, classes=CLASSES, reduction=reduction)
+    assert given.needs().labels == (weight < 1)
+    assert_the_same(given, theirs, world)
+
+
+def standardised(logits):
+    return (logits - logits.mean(-1, keepdim=True)) / (1e-7 + logits.std(-1, keepdim=True))
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize(("alpha", "beta"), [(None, 1.0), (0, None), (0.3, None), (0.5, 9.0)])
+@pytest.mark.parametrize("reduction", ["mean", "batchmean"])
+@pytest.mark.filterwarnings("ignore:reduction:UserWarning")
+def test_torchdistill(alpha, beta, reduction, standardize, world):
+    t_ = 4.0
+
+    def theirs(s, t, y):
+        a, b = (standardised(s), standardised(t)) if standardize else (s, t)
+        soft = F.kl_div(torch.log_softmax(a / t_, 1), torch.softmax(b / t_, 1), reduction=reduction)
+        if not alpha:
+            return soft
+        return alpha * F.cross_entropy(s, y) + (1 - alpha if beta is None else beta) * t_**2 * soft
+
+    given = convert.from_torchdistill(
+        temperature=t_, alpha=alpha, beta=beta, reduction=reduction, standardize=standardize, classes=CLASSES
+    )
+    assert_the_same(given, theirs, world, close=1e-6 if standardize else 1e-12)  # of their 1e-7 beside the deviation
+
+
+def test_mdistiller(world):
+    def theirs(s, t, y):
+        kd = F.kl_div(F.log_softmax(s / 4.0, 1), F.softmax(t / 4.0, 1), reduction="none").sum(1).mean() * 4.0**2
+        return 0.1 * F.cross_entropy(s, y) + 0.9 * kd
+
+    assert_the_same(convert.from_mdistiller(), theirs, world)
+
+
+def test_mdistiller_dkd(world):
+    def theirs(s, t, y):
+        true = F.one_hot(y, CLASSES).bool()
+        q, p = (F.softmax(side / 2.0, 1) for side in (s, t))
+        q2, p2 = (torch.stack([(side * true).sum(1), (side * ~true).sum(1)], 1) for side in (q, p))
+        target = F.kl_div(q2.log(), p2, reduction="sum") * 2.0**2 / len(y)
+        far = 1000.0 * true
+        others = F.kl_div(F.log_softmax(s / 2.0 - far, 1), F.softmax(t / 2.0 - far, 1), reduction="sum")
+        return 1.5 * F.cross_entropy(s, y) + 0.5 * target + 3.0 * others * 2.0**2 / len(y)
+
+    assert_the_same(convert.from_mdistiller_dkd(ce_weight=1.5, alpha=0.5, beta=3.0, temperature=2.0), theirs, world)
+
+
+@pytest.mark.parametrize(
+    ("call", "about"),
+    [
+        (lambda: convert.from_deit(alpha=1.5, classes=10), "alpha"),
+        (lambda: convert.from_deit(classes=1), "classes"),
+        (lambda: convert.from_deit(classes=10, kind="none"), "kind"),
+        (lambda: convert.from_modelopt(kd_loss_weight=-0.1, classes=10), "kd_loss_weight"),
+        (lambda: convert.from_modelopt(classes=10, reduction="sum"), "reduction"),
+        (lambda: convert.from_torchdistill(temperature=0.0), "temperature"),
+        (lambda: convert.from_torchdistill(temperature=2.0, standardize=True), "classes"),
+        (lambda: convert.from_torchdistill(temperature=2.0, alpha=2.0), "SoftTargets"),
+        (lambda: convert.from_mdistiller(ce_weight=-1.0), "HardLabels"),
+        (lambda: convert.from_mdistiller_dkd(beta=-1.0), "beta"),
+    ],
+)
+def test_what_cannot_be_is_refused(call, about):
+    with pytest.raises(RecipeError, match=about):
+        call()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_objective_is_a_recipe_and_back(case):
+    (term,) = convert.as_recipe(case.make())
+    assert (term.pop("method"), term.pop("weight")) == (case.method, 1)
+    assert str(load_named(METHODS, case.method, term)) == str(case.make())
+
+
+def test_schedules_are_a_recipe_and_back():
+    for weight in (0.25, Decay(1.0, 0.5), First(2.0, 0.4, 0.1)):
+        (term,) = convert.as_recipe(WeightedSum([(weight, HardLabels())]))
+        kind = {"kind": "constant", "value": term["weight"]} if weight == 0.25 else term["weight"]
+        made = load_named(SCHEDULES, kind.pop("kind"), kind)
+        assert str(made) == str(as_sum(WeightedSum([(weight, HardLabels())])).schedules[0])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        convert.from_deit(alpha=0.5, tau=3.0, classes=1000),
+        convert.from_modelopt(classes=10),
+        convert.from_torchdistill(temperature=2.0, alpha=0.5, standardize=True, classes=10),
+        convert.from_mdistiller(),
+        convert.from_mdistiller_dkd(),
+    ],
+    ids=str,
+)
+def test_a_converted_loss_is_a_recipe(given):
+    values = {"data": {"train": "photos"}, "teacher": "net.py:net", "objective": convert.as_recipe(given)}
+    parts = [
+        (load_named(SCHEDULES, term.weight.kind, term.weight.settings), load_named(METHODS, term.method, term.settings))
+        for term in recipe.from_mapping(values).objective
+    ]
+    assert str(WeightedSum(parts)) == str(given)
+
+
+def test_what_no_recipe_can_name():
+    class Mine(SoftTargets):
+        pass
+
+    with pytest.raises(RecipeError, match="Mine is no method"):
+        convert.as_recipe(Mine())
