@@ -181,6 +181,9 @@ def test_dkd_of_two_classes_is_refused(world):
     two = [Signals(side.logits[:, :2]) for side in (world.student, world.teacher)]
     with pytest.raises(ModelError, match=r"at least three classes, there are 2.*use that"):
         DKD()(*two, world.batch)
+    with pytest.raises(ModelError, match="there are 2"):
+        (0.5 * HardLabels() + 0.5 * DKD()).check_outputs(2)
+    DKD().check_outputs(3)
 
 
 def test_a_label_that_is_certain_stays_finite(world):

@@ -127,6 +127,20 @@ def said_about(text, tmp_path, overrides=None):
             "objective[0].weight: auto balances",
         ),
         (BASE + "objective: {method: hard-labels, weight: auto}", "objective.weight: auto balances"),
+        (
+            BASE + "objective: {weight: auto, standardize: true}",
+            "objective.standardize: an open weight tries plain soft targets only",
+        ),
+        (
+            BASE + "objective: {standardize: true, temperature: 2}\nguide: {signal: sampled, draws: 5, temperature: 2}",
+            "objective.standardize: needs all logits",
+        ),
+        (
+            BASE + "objective: {method: dkd}\nguide: {signal: top-k, k: 2}",
+            "objective.method: dkd cannot read the signal 'top-k'",
+        ),
+        (BASE + "objective: {method: skew-kl, alpha: 1}", "objective.alpha: 1.0 is not in [0, 1)"),
+        (BASE + "objective: {method: margin-mse}", "margin-mse is not defined for task multiclass"),
         (BASE + "export: [onnx, executorch]", "export[1]: 'executorch' is planned, but not built yet"),
         (BASE + "export: [onnx, onnx]", "export: onnx is named more than once"),
         ("data: {train: digits, classes: [a, a]}\nteacher: given", "data.classes: a is named more than once"),

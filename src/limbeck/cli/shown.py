@@ -144,7 +144,7 @@ def methods_lines(cards: Sequence["MethodCard"]) -> list[str]:
     for card in cards:
         rows = [[f"  {key}", getattr(card, key)] for key in ("needs", "cost", "helps", "hurts", "suggested", "paper")]
         lines += [card.name, f"  {card.summary}", *table(rows), ""]
-    return lines[:-1]
+    return [*lines, "DeiT's, ModelOpt's, torchdistill's and mdistiller's losses in these terms: docs/converters.md"]
 
 
 def devices_lines(found: Sequence["Profile"]) -> list[str]:

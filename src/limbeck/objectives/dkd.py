@@ -111,6 +111,18 @@ class DKD(Objective):
         """The teacher's logits, and labels."""
         return Needs(teacher=True, labels=True)
 
+    def check_outputs(self, outputs: int) -> None:
+        """At least three classes.
+
+        Raises:
+            ModelError: there are fewer.
+        """
+        if outputs < 3:
+            raise ModelError(
+                f"dkd needs at least three classes, there are {outputs}: with two, the part over the other classes is "
+                "always 0 and the rest is soft-targets; use that"
+            )
+
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"dkd-target": scalar, "dkd-others": scalar}`; unlabelled rows are left out.
 
@@ -120,11 +132,7 @@ class DKD(Objective):
         given, other = both_logits("dkd", student, teacher)
         target, labelled = labels("dkd", batch)
         check_alike(given, other)
-        if given.shape[1] < 3:
-            raise ModelError(
-                f"dkd needs at least three classes, there are {given.shape[1]}: with two, the part over the other "
-                "classes is always 0 and the rest is soft-targets; use that"
-            )
+        self.check_outputs(given.shape[1])
         parts = dkd_rows(given, other, target, self.temperature, self.standardize)
         of_target, of_others = (weighted_mean(rows, batch.weight, labelled) for rows in parts)
         return {"dkd-target": self.alpha * of_target, "dkd-others": self.beta * of_others}

@@ -12,8 +12,9 @@ from limbeck.errors import ModelError, RecipeError
 from limbeck.objectives.bridges import Bridge
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
+from limbeck.objectives.positions import real_positions
 from limbeck.objectives.ranges import check_choice
-from limbeck.objectives.reading import bridge_at, built, read, real_positions, taps_needed
+from limbeck.objectives.reading import bridge_at, built, read, taps_needed
 from limbeck.objectives.reduce import full_precision, weighted_mean
 from limbeck.objectives.text import settings
 

@@ -66,17 +66,21 @@ class MarginMSE(Objective):
         """The teacher's scores."""
         return Needs(teacher=True)
 
+    def check_outputs(self, outputs: int) -> None:
+        """At least two documents a query.
+
+        Raises:
+            ModelError: there is one.
+        """
+        if outputs < 2:
+            raise ModelError("margin-mse needs at least two documents a query, the positive first; got one score a row")
+
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"margin-mse": scalar}`."""
         return {"margin-mse": self.on_tensors(*both_logits("margin-mse", student, teacher), batch.weight)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
-        """The scalar for scores of shape `(queries, documents)`, the positive document first.
-
-        Raises:
-            ModelError: there is only one document a query.
-        """
+        """The scalar for scores of shape `(queries, documents)`, the positive document first."""
         check_alike(student, other)
-        if student.shape[1] < 2:
-            raise ModelError("margin-mse needs at least two documents a query, the positive first; got one score a row")
+        self.check_outputs(student.shape[1])
         return weighted_mean(margin_mse_rows(student, other), weight)

@@ -64,6 +64,19 @@ class Objective(nn.Module, ABC):
         """
         del student, teacher
 
+    def check_outputs(self, outputs: int) -> None:
+        """Refuses a width of the models' last axis that it cannot work with; most work with any.
+
+        It is called when a run is planned, so that nothing is trained in vain.
+
+        Args:
+            outputs: of student and teacher; as many as classes in a multiclass task.
+
+        Raises:
+            InputError: says why, and what to use instead.
+        """
+        del outputs
+
     @overload
     def forward(self, student: Tensor, teacher: Tensor, batch: None = None) -> Tensor: ...
 

@@ -99,6 +99,15 @@ class SoftTargets(Objective):
         """The teacher's logits."""
         return Needs(teacher=True)
 
+    def check_outputs(self, outputs: int) -> None:
+        """All of `classes` are among the outputs.
+
+        Raises:
+            ModelError: one is beyond.
+        """
+        if self.classes is not None and max(self.classes) >= outputs:
+            raise ModelError(f"classes: {list(self.classes)} reaches beyond the {outputs} classes there are")
+
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"soft-targets": scalar}`, from all of the teacher's logits, its largest ones, or drawn classes."""
         if student.logits is None or teacher is None:
@@ -136,10 +145,7 @@ class SoftTargets(Objective):
         teacher = other
         check_alike(student, teacher)
         if self.classes is not None:
-            if max(self.classes) >= student.shape[1]:
-                raise ModelError(
-                    f"classes: {list(self.classes)} reaches beyond the {student.shape[1]} classes there are"
-                )
+            self.check_outputs(student.shape[1])
             student, teacher = student[:, self.classes], teacher[:, self.classes]
         return weighted_mean(soft_targets_rows(student, teacher, self.temperature, self.standardize), weight)
 

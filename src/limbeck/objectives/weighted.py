@@ -79,6 +79,11 @@ class WeightedSum(nn.Module):
         for part in self._objectives():
             part.build(student, teacher)
 
+    def check_outputs(self, outputs: int) -> None:
+        """Every part refuses a number of outputs that it cannot work with; see `Objective.check_outputs`."""
+        for part in self._objectives():
+            part.check_outputs(outputs)
+
     def masses(self, batch: Batch) -> list[float]:
         """How much of a batch each part is a mean over; see `Objective.mass`."""
         return [part.mass(batch) for part in self._objectives()]

@@ -125,6 +125,9 @@ def _objective(recipe: Recipe) -> Iterator[Problem]:
             ("objective", open_weights[0], "weight"),
             "auto balances one soft-targets term with the labels; give a number, or leave other terms out",
         )
+    elif open_weights:
+        for key in _whole_logits(recipe, 0):
+            yield Problem(("objective", 0, key), "an open weight tries plain soft targets only; give weight a number")
     chosen_by_tuning = [
         (number, key)
         for number, term in enumerate(recipe.objective)
@@ -162,6 +165,12 @@ def _track(recipe: Recipe) -> Iterator[Problem]:
             yield Problem(("track", number, "project"), "tensorboard knows no projects; remove it")
 
 
+def _whole_logits(recipe: Recipe, number: int) -> list[str]:
+    """Settings of a soft-targets term that only make sense of all logits as they are."""
+    term = recipe.objective[number]
+    return [key for key in ("classes", "standardize") if term.method == "soft-targets" and term.settings.get(key)]
+
+
 def _guide(recipe: Recipe) -> Iterator[Problem]:
     """Who may read what the guide keeps, and at which temperatures."""
     from limbeck.objectives.support import SUPPORT, require  # the package imports torch
@@ -183,11 +192,17 @@ def _guide(recipe: Recipe) -> Iterator[Problem]:
                 require(method, guide.signal)
         except RecipeError as error:
             yield Problem(path, str(error))
-    if guide.signal == "logits":
-        return
-    settings = guide.settings
+    if guide.signal != "logits":
+        yield from _sparse_guide(recipe)
+
+
+def _sparse_guide(recipe: Recipe) -> Iterator[Problem]:
+    """What a guide without all logits does not hold."""
+    guide, settings = recipe.guide, recipe.guide.settings
     written = tuple(settings["temperatures"]) if guide.signal == "top-k" else (settings["temperature"],)
     for number, term in enumerate(recipe.objective):
+        for key in _whole_logits(recipe, number):
+            yield Problem(("objective", number, key), "needs all logits; write the guide with signal: logits")
         asked = term.settings.get("temperature")
         if asked not in (None, "auto", *written):
             known = ", ".join(f"{t:g}" for t in written)

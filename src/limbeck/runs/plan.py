@@ -127,7 +127,9 @@ def plan(recipe: Recipe, given: Given, *, pupil: bool = True) -> Plan:
     made.check(splits.transfer.spec)
     settings = TrainSettings(**recipe.train.model_dump(exclude={"epochs", "batch_size"}))
     first = student_arm(recipe, given, splits)
-    accumulate.check(first.objective(first.candidates[0]), settings.accumulate)
+    objective = first.objective(first.candidates[0])
+    objective.check_outputs(task.outputs(splits.classes))
+    accumulate.check(objective, settings.accumulate)
     student = student_blueprint(recipe, given, splits) if pupil else NOBODY
     teacher = None if recipe.teacher.from_ == GUIDE else teacher_blueprint(recipe, given, splits)
     recipe, runtime = _resolved(recipe, student if teacher is None else teacher)
