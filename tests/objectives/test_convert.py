@@ -7,6 +7,7 @@ from torch.nn import functional as F  # noqa: N812
 from limbeck import recipe
 from limbeck.errors import RecipeError
 from limbeck.objectives import METHODS, SCHEDULES, Decay, First, HardLabels, SoftTargets, WeightedSum, as_sum, convert
+from limbeck.recipe.settings import settings_model
 from limbeck.runs.named import load_named
 
 from .harness import CASES
@@ -140,6 +141,11 @@ def test_every_objective_is_a_recipe_and_back(case):
     (term,) = convert.as_recipe(case.make())
     assert (term.pop("method"), term.pop("weight")) == (case.method, 1)
     assert str(load_named(METHODS, case.method, term)) == str(case.make())
+
+
+def test_a_method_without_settings_is_a_recipe():
+    for method in ("margin-mse", "gradient-attention"):
+        assert not settings_model(METHODS[method]).model_fields
 
 
 def test_schedules_are_a_recipe_and_back():

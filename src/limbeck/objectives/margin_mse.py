@@ -59,9 +59,6 @@ class MarginMSE(Objective):
         tensor(9.)
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-
     def needs(self) -> Needs:
         """The teacher's scores."""
         return Needs(teacher=True)

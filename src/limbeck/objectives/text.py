@@ -3,6 +3,9 @@
 import inspect
 from typing import Any
 
+_OF_A_BASE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+"""`*args, **kwargs`: what a class without a constructor of its own shows of its base's."""
+
 
 def number(value: float) -> str:
     """The shortest text that reads back as the same float, whole numbers without a point.
@@ -27,7 +30,8 @@ def changed(of: object) -> dict[str, Any]:
         {'temperature': 4, 'classes': [0, 2]}
     """
     parameters = inspect.signature(type(of)).parameters.values()
-    given = ((parameter.name, getattr(of, parameter.name), parameter.default) for parameter in parameters)
+    own = [parameter for parameter in parameters if parameter.kind not in _OF_A_BASE]
+    given = ((parameter.name, getattr(of, parameter.name), parameter.default) for parameter in own)
     return {name: list(v) if isinstance(v, tuple) else v for name, v, default in given if v != default}
 
 

@@ -23,6 +23,8 @@ AUTO = "auto"
 
 _FROM_DATA = frozenset({"inputs", "outputs"})
 """Arguments that the data decide."""
+_OF_A_BASE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+"""`*args, **kwargs`: what a class without a constructor of its own shows of its base's."""
 _ITS_NAME = "kind"
 """Argument of which only one value is right: the name itself."""
 
@@ -186,7 +188,7 @@ def settings_model(where: str) -> type[BaseModel]:
     hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(target).parameters.items():
-        if name in _FROM_DATA or name == _ITS_NAME:
+        if name in _FROM_DATA or name == _ITS_NAME or parameter.kind in _OF_A_BASE:
             continue
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         loose = Field(default, strict=False) if "tuple[" in str(hints[name]) else Field(default)
