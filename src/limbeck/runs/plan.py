@@ -10,6 +10,7 @@ from limbeck.core.progress import Reporter
 from limbeck.core.runtime import Runtime, resolve
 from limbeck.data.loader import check_dealt, steps_for
 from limbeck.data.views import Views, op_named
+from limbeck.errors import RecipeError
 from limbeck.objectives import objective_fingerprint
 from limbeck.recipe import GUIDE, Recipe, dump
 from limbeck.runs.arms import Arm, comparison_arms, student_arm
@@ -127,6 +128,7 @@ def plan(recipe: Recipe, given: Given, *, pupil: bool = True) -> Plan:
     made.check(splits.transfer.spec)
     settings = TrainSettings(**recipe.train.model_dump(exclude={"epochs", "batch_size"}))
     first = student_arm(recipe, given, splits)
+    _answers_alone(first)
     objective = first.objective(first.candidates[0])
     objective.check_outputs(task.outputs(splits.classes))
     accumulate.check(objective, settings.accumulate)
@@ -148,6 +150,18 @@ def plan(recipe: Recipe, given: Given, *, pupil: bool = True) -> Plan:
         settings=settings,
         steps=steps_for(recipe.train.epochs, len(splits.transfer), recipe.train.batch_size),
     )
+
+
+def _answers_alone(arm: Arm) -> None:
+    """Refuses objectives on activations, which training does not read yet, before a teacher is trained for nothing."""
+    for settings in arm.candidates:
+        objective = arm.objective(settings)
+        needs = objective.needs()
+        if needs.student_taps or needs.teacher_taps or needs.input_gradient:
+            raise RecipeError(
+                f"objective: {objective} reads activations or gradients, which runs do not hand over yet; use an "
+                "objective on the models' answers (soft-targets, dkd, dist, ...)"
+            )
 
 
 def _resolved(recipe: Recipe, largest: Blueprint) -> tuple[Recipe, Runtime]:
