@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -11,6 +11,7 @@ from limbeck.measuring.quality import check_rows, estimate, quality
 from limbeck.task import Multiclass
 
 
+@example(right=0, more=7)
 @given(st.integers(0, 40), st.integers(1, 40))
 def test_right_or_wrong_gets_wilsons_interval(right, more):
     n = right + more

@@ -79,7 +79,7 @@ class AttentionRelations(Objective):
 
     Example:
         >>> AttentionRelations(("blocks.5.attn.qkv",), ("blocks.11.attn.qkv",), relation_heads=12)
-        AttentionRelations(student=('blocks.5.attn.qkv',), teacher=('blocks.11.attn.qkv',))
+        AttentionRelations(student=['blocks.5.attn.qkv'], teacher=['blocks.11.attn.qkv'])
     """
 
     def __init__(self, student: tuple[str, ...], teacher: tuple[str, ...], relation_heads: int = 12) -> None:

@@ -61,7 +61,7 @@ class FSP(Objective):
 
     Example:
         >>> FSP(("conv1", "layer1"), ("conv1", "layer1"))
-        FSP(student=('conv1', 'layer1'), teacher=('conv1', 'layer1'))
+        FSP(student=['conv1', 'layer1'], teacher=['conv1', 'layer1'])
     """
 
     def __init__(self, student: tuple[str, str], teacher: tuple[str, str]) -> None:

@@ -93,7 +93,7 @@ class Review(Objective):
 
     Example:
         >>> Review(("layer1", "layer2"), ("layer1", "layer2"), width=64)
-        Review(student=('layer1', 'layer2'), teacher=('layer1', 'layer2'), width=64)
+        Review(student=['layer1', 'layer2'], teacher=['layer1', 'layer2'], width=64)
     """
 
     def __init__(self, student: tuple[str, ...], teacher: tuple[str, ...], width: int = 256) -> None:
