@@ -151,3 +151,16 @@ def test_memory_that_runs_out_names_the_training_and_a_batch_size(tiny, tmp_path
             lk.distil(recipe=recipe, out=tmp_path / "run")
     assert "the same command goes on from step 2" in str(said.value)
     assert lk.distil(recipe=recipe, out=tmp_path / "run").record.models
+
+
+def test_memory_that_runs_out_elsewhere_names_a_batch_size_too(tiny, tmp_path, monkeypatch):
+    import torch
+
+    def hungry(*_args, **_more):
+        torch.empty(2**60, dtype=torch.uint8)
+
+    with monkeypatch.context() as scarce:
+        scarce.setattr("limbeck.runs.measured.predict", hungry)
+        with pytest.raises(OutOfMemoryError, match=r"measuring does not fit into memory; .* train.batch_size: 64"):
+            lk.distil(recipe=tiny(), out=tmp_path / "run")
+    assert lk.distil(recipe=tiny(), out=tmp_path / "run").record.models

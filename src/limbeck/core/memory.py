@@ -1,5 +1,8 @@
 """Out of memory, whoever says so: CUDA, the CPU's allocator, or Python."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from limbeck.errors import OutOfMemoryError
 
 _SAID = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
@@ -27,3 +30,31 @@ def shortage(what: str, mend: str) -> OutOfMemoryError:
         mend: what to do, in the imperative.
     """
     return OutOfMemoryError(f"{what} does not fit into memory; {mend}")
+
+
+@contextmanager
+def plain_shortage(what: str, mend: str) -> Iterator[None]:
+    """Turns any exception that means a shortage into the error of our tree; others pass.
+
+    Args:
+        what: is done in the block.
+        mend: what to do, in the imperative.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        OutOfMemoryError: memory ran out.
+
+    Example:
+        >>> with plain_shortage("labelling", "set train.batch_size: 64"):
+        ...     raise MemoryError
+        Traceback (most recent call last):
+        limbeck.errors.OutOfMemoryError: labelling does not fit into memory; set train.batch_size: 64
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if is_shortage(error):
+            raise shortage(what, mend) from error
+        raise

@@ -19,6 +19,9 @@ from limbeck.errors import ModelError
 from limbeck.training import batch_norm, sharded
 from limbeck.training.compiled import compile_forward
 
+_TRACES = ("forward", "_is_accelerate_prepared", "_is_torch_compile")
+"""What accelerate leaves on a module."""
+
 
 class Engine:
     """A model prepared for its device, and how to take a step.
@@ -121,11 +124,7 @@ class Engine:
         if self.call is not self.model:
             torch.compiler.reset()  # each training compiles anew, and there is a limit to how often one class may
         self.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
-        for trace in (
-            "forward",
-            "_is_accelerate_prepared",
-            "_is_torch_compile",
-        ):  # else the next stage would run without its precision
+        for trace in _TRACES:  # else the next stage would run without its precision
             if trace not in self.own:
                 model.__dict__.pop(trace, None)
         self.model = model

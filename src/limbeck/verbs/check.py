@@ -190,7 +190,8 @@ def _training_bytes(plan: "Plan") -> int:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         model(_example(plan, rows)).sum()
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return 16 * parameters + sum(kept.values()) * plan.recipe.train.batch_size // rows
+    at_once = -(-plan.recipe.train.batch_size // plan.recipe.train.accumulate)
+    return 16 * parameters + sum(kept.values()) * at_once // rows
 
 
 def _notes(plan: "Plan") -> list[str]:

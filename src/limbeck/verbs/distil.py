@@ -90,13 +90,14 @@ def distil(
     from torch import nn
 
     from limbeck import pipeline
+    from limbeck.core.memory import plain_shortage
     from limbeck.core.processes import joined
     from limbeck.runs.folder import refuse_early
     from limbeck.runs.given import Given
     from limbeck.runs.lent import lent
     from limbeck.runs.plan import plan
     from limbeck.runs.stop import stoppable
-    from limbeck.verbs.planning import recipe_of
+    from limbeck.verbs.planning import recipe_of, smaller
 
     given = Given(
         teacher=teacher, student=student, data=data, test=test, validation=validation, unlabelled=unlabelled,
@@ -107,7 +108,8 @@ def distil(
         read = recipe_of(recipe, given, overrides)
         folder = Path(out) if out is not None else Path("runs") / read.name
         refuse_early(folder)
-        return Run(folder, pipeline.run(plan(read, given), folder, progress or Silent()))
+        with plain_shortage("labelling or measuring", smaller(read.train.batch_size)):
+            return Run(folder, pipeline.run(plan(read, given), folder, progress or Silent()))
 
 
 def _summed(objective: Any) -> "WeightedSum | None":  # noqa: ANN401 - whatever was given

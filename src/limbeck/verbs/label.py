@@ -66,13 +66,14 @@ def label(
         InputError: something given is wrong, or the folder holds something else; nothing was written.
         RunError: the disk is full, or it was interrupted; the same call goes on.
     """
+    from limbeck.core.memory import plain_shortage
     from limbeck.core.runtime import applied
     from limbeck.runs.given import Given
     from limbeck.runs.labelling import write_labels
     from limbeck.runs.lent import lent
     from limbeck.runs.needed import require_packages
     from limbeck.runs.stop import stoppable
-    from limbeck.verbs.planning import planned
+    from limbeck.verbs.planning import planned, smaller
 
     require_packages()
     given = Given(
@@ -81,6 +82,6 @@ def label(
     )  # fmt: skip
     with stoppable(), lent(*([] if teacher is None else [teacher])):
         plan = planned(recipe, given, overrides, pupil=False)
-        with applied(plan.runtime):
+        with applied(plan.runtime), plain_shortage("labelling", smaller(plan.recipe.train.batch_size)):
             facts = write_labels(plan, Path(out), engine=engine, workers=workers, reporter=progress or Silent())
     return Labelled(Path(out), facts)

@@ -51,3 +51,16 @@ def _beside(given: "Given") -> dict[str, Any]:
     if given.student is not None:
         changes["student"] = GIVEN
     return changes
+
+
+def smaller(batch_size: int) -> str:
+    """What to do where a forward pass did not fit into memory.
+
+    Example:
+        >>> smaller(256)
+        'close other programs and run the same command again, or set train.batch_size: 128 with another --out'
+    """
+    again = "close other programs and run the same command again"
+    if batch_size == 1:
+        return f"{again}, or take a machine with more memory"
+    return f"{again}, or set train.batch_size: {batch_size // 2} with another --out"
