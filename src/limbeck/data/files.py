@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -11,7 +12,7 @@ from jaxtyping import Integer
 from numpy.typing import NDArray
 
 from limbeck.data.images import shown
-from limbeck.data.spool import mapped, parked, spool
+from limbeck.data.spool import Growing, parked
 
 
 class Files(Protocol):
@@ -37,8 +38,15 @@ class Files(Protocol):
 class Texts:
     """Many texts in a spool: no memory however many there are."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Iterable[str] = ()) -> None:
         self.pieces = Pieces(os.fsencode(text) for text in texts)
+
+    @classmethod
+    def of(cls, pieces: "Pieces") -> "Texts":
+        """The texts that lie encoded in a spool already."""
+        texts = cls()
+        texts.pieces = pieces
+        return texts
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -48,22 +56,29 @@ class Texts:
 
 
 class Pieces:
-    """Many pieces of bytes in a spool, written as they come."""
+    """Many pieces of bytes in a spool, added as they come and read once all are there."""
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        with spool() as blob, spool() as ends:
-            end = 0
-            ends.write(np.int64(0).tobytes())
-            count = 0
-            for piece in pieces:
-                end += blob.write(piece)
-                count += 1
-                ends.write(np.int64(end).tobytes())
-            self._ends: NDArray[Any] = mapped(ends, np.int64, (count + 1,))
-            self._blob: NDArray[Any] = mapped(blob, np.uint8, (end,))
+    def __init__(self, pieces: Iterable[bytes] = ()) -> None:
+        self._growing, self._growing_ends = Growing(np.uint8), Growing(np.int64)
+        self._growing_ends.add(np.zeros(1, np.int64))
+        self.add(pieces)
+
+    def add(self, pieces: Iterable[bytes]) -> None:
+        """Appends."""
+        for piece in pieces:
+            self._growing.add(np.frombuffer(piece, np.uint8))
+            self._growing_ends.add(np.array([self._growing.length]))
+
+    @cached_property
+    def _blob(self) -> NDArray[Any]:
+        return self._growing.array()
+
+    @cached_property
+    def _ends(self) -> NDArray[Any]:
+        return self._growing_ends.array()
 
     def __len__(self) -> int:
-        return len(self._ends) - 1
+        return self._growing_ends.length - 1
 
     def __getitem__(self, row: int) -> bytes:
         return bytes(self._blob[self._ends[row] : self._ends[row + 1]].tobytes())

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from limbeck.core.identity import ids_of_keys
-from limbeck.data.files import Paths
+from limbeck.data.files import Files, Paths
 from limbeck.data.images import SUFFIXES, shown
 from limbeck.data.labels import UNKNOWN, with_classes
-from limbeck.data.pictures import PictureSource, common_shape, without_corrupt
+from limbeck.data.pictures import PictureSource, chosen, common_shape, without_corrupt
 from limbeck.data.reading import OnCorrupt
 from limbeck.data.source import InputSpec
 from limbeck.data.spool import parked
@@ -56,10 +56,10 @@ def open_folder(
             "move each into its class's folder, or into a folder of their own (data.unlabelled)"
         )
     labels, names = with_classes(labels, own=own, given=classes, what=name)
-    kept, notes = without_corrupt(Paths(root, found), name, on_corrupt)
+    files: Files = Paths(root, found)
+    kept, notes = without_corrupt(files, name, on_corrupt)
     if kept is not None:
-        found, labels = [found[row] for row in kept.tolist()], labels[kept]
-    files = Paths(root, found)
+        found, labels, files = [found[row] for row in kept.tolist()], labels[kept], chosen(files, kept)
     spec = InputSpec("image", common_shape(files, shown(root), size, channels), "uint8")
     return PictureSource(name, spec, names, parked(ids_of_keys(name, found)), parked(labels), files, size, notes)
 

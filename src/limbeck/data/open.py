@@ -14,28 +14,27 @@ from limbeck.data.dataset import map_style, open_dataset
 from limbeck.data.digits import open_digits
 from limbeck.data.folder import open_folder
 from limbeck.data.held import held
+from limbeck.data.idx import brings as brings_idx
 from limbeck.data.idx import image_files, looks_like_idx, open_idx
 from limbeck.data.images import shown
 from limbeck.data.labels import UNKNOWN, distinct, unknown
 from limbeck.data.layout import as_numpy
 from limbeck.data.memory import from_arrays
 from limbeck.data.npz import holds_npy, open_npy, open_npz
+from limbeck.data.prefetch import decodes
+from limbeck.data.read_table import read_table
 from limbeck.data.reading import AS_THEY_ARE, Reading
 from limbeck.data.source import Source
+from limbeck.data.split_names import SPLITS, WORDS
 from limbeck.data.subset import Relabelled, align_classes
+from limbeck.data.table import Table
+from limbeck.data.table_files import brings_table, is_pattern, is_table, matching, of_split, open_tables, tables_in
 from limbeck.errors import DataError, InputError
 from limbeck.task import Task
 
-SPLITS = ("train", "test", "validation", "unlabelled")
-_FOLDERS = {
-    "train": ("train", "training"),
-    "test": ("test", "testing"),
-    "validation": ("validation", "valid", "val"),
-    "unlabelled": ("unlabelled", "unlabeled"),
-}
-_SPLIT_FOLDERS = frozenset(name for names in _FOLDERS.values() for name in names)
+_SPLIT_FOLDERS = frozenset(name for names in WORDS.values() for name in names)
 _SOURCE_MEMBERS = ("name", "spec", "classes", "ids", "labels", "read", "fingerprint", "__len__")
-_ENDINGS = re.compile(r"(\.(npz|npy|idx|gz))+$")
+_ENDINGS = re.compile(r"(\.(npz|npy|idx|csv|tsv|parquet|pq|gz))+$")
 _PAIR = 2
 _CHECKED_ROWS = 4
 
@@ -53,9 +52,10 @@ def open_source(
     """Opens data of any kind that Limbeck reads.
 
     Args:
-        where: "digits"; a path (an IDX folder or file, `.npz`, `.npy`, an image folder; `./digits` for a folder of
-            that name); arrays `x` or `(x, y)` of NumPy or torch; a map-style data set or a `DataLoader`, of which only
-            the data set is used; or a `Source`.
+        where: "digits"; a path (an IDX folder or file, `.npz`, `.npy`, a table in CSV, TSV or Parquet, a folder or a
+            pattern of tables, an image folder; `./digits` for a folder of that name); arrays `x` or `(x, y)` of
+            NumPy or torch; a map-style data set or a `DataLoader`, of which only the
+            data set is used; or a `Source`.
         split: "train", "test", "validation" or "unlabelled". Where a folder holds several, this one is taken. Labels
             of "unlabelled" are dropped; examples of "test" and "validation" must all have one.
         name: what to call it; by default the folder's or file's name. Ids are hashed from "name/split" and the row
@@ -135,7 +135,17 @@ def _opened(where: Any, wish: _Wish) -> Source:  # noqa: ANN401
     return _of_size(source, wish)
 
 
+def _table(table: Table, name: str, wish: _Wish) -> Source:
+    source = read_table(
+        table, name=name, labelled=wish.split != "unlabelled", reading=wish.reading, classes=wish.classes,
+        size=wish.size, channels=wish.channels,
+    )  # fmt: skip
+    return source if source.spec.kind == "image" and decodes(source) else _of_size(source, wish)
+
+
 def _opened_path(path: Path, wish: _Wish) -> Source:
+    if is_pattern(path):
+        return _table(open_tables(matching(path)), wish.called(shown(path.absolute().parent.name)), wish)
     _check_exists(path)
     base = path.absolute()
     if path.is_dir() and (inside := _split_folder(path, wish.split)) is not None:
@@ -143,6 +153,8 @@ def _opened_path(path: Path, wish: _Wish) -> Source:
     elif path.is_dir() and base.name in _SPLIT_FOLDERS:
         base = base.parent
     name = wish.called(_ENDINGS.sub("", shown(base.name)))
+    if tables := tables_in(path) if path.is_dir() else [path] if is_table(path) else []:
+        return _table(open_tables(of_split(tables, wish.split) if path.is_dir() else tables), name, wish)
     if path.is_dir() and not image_files(path) and not holds_npy(path):
         labelled = wish.split != "unlabelled"
         return open_folder(
@@ -150,6 +162,12 @@ def _opened_path(path: Path, wish: _Wish) -> Source:
             on_corrupt=wish.reading.on_corrupt,
         )  # fmt: skip
     return _of_size(_opened_arrays(path, name, wish), wish)
+
+
+def brings_split(where: str | Path, split: str) -> bool:
+    """Whether data by name or path hold this split: as a folder, or as files named so."""
+    folder = Path(where).expanduser()
+    return brings_idx(folder, split) or split_folder(folder, split) is not None or brings_table(folder, split)
 
 
 def _opened_arrays(path: Path, name: str, wish: _Wish) -> Source:
@@ -160,8 +178,8 @@ def _opened_arrays(path: Path, name: str, wish: _Wish) -> Source:
     if path.is_dir() or looks_like_idx(path):
         return open_idx(path, wish.split, name=name, classes=wish.classes)
     raise DataError(
-        f"{path}: a file of a kind that is not read; give .npz, .npy, an IDX file (with 'idx' or 'ubyte' in its name) "
-        "or a folder of images"
+        f"{path}: a file of a kind that is not read; give .npz, .npy, .csv, .tsv, .parquet, an IDX file (with 'idx' or "
+        "'ubyte' in its name) or a folder of images"
     )
 
 
@@ -172,8 +190,8 @@ def _check_exists(path: Path) -> None:
     near = difflib.get_close_matches(path.name, siblings, n=1)
     hint = f"; did you mean {path.parent / near[0]}?" if near else ""
     raise DataError(
-        f"{path}: no such file or folder (looked for 'digits', an IDX folder or file, .npz, .npy or an image folder, "
-        f"from {Path.cwd()}){hint}"
+        f"{path}: no such file or folder (looked for 'digits', an IDX folder or file, .npz, .npy, a table or an image "
+        f"folder, from {Path.cwd()}){hint}"
     )
 
 
@@ -184,7 +202,7 @@ def split_folder(path: Path, split: str) -> Path | None:
     names = {entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
     if not names or not _SPLIT_FOLDERS.issuperset(names):
         return None
-    return next((path / name for name in _FOLDERS[split] if name in names), None)
+    return next((path / name for name in WORDS[split] if name in names), None)
 
 
 def _split_folder(path: Path, split: str) -> Path | None:

@@ -6,6 +6,7 @@ last array goes, even if the process is killed.
 
 import errno
 import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any, Literal
@@ -29,9 +30,14 @@ def spool() -> Iterator[IO[bytes]]:
     Raises:
         StorageError: the temporary folder is full.
     """
+    with _full_disk_said(), tempfile.TemporaryFile() as file:
+        yield file
+
+
+@contextmanager
+def _full_disk_said() -> Iterator[None]:
     try:
-        with tempfile.TemporaryFile() as file:
-            yield file
+        yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(
@@ -57,3 +63,43 @@ def parked(array: NDArray[Any]) -> NDArray[Any]:
     with spool() as file:
         file.write(np.ascontiguousarray(array).data)
         return mapped(file, array.dtype, array.shape)
+
+
+class Growing:
+    """An array on disk that grows at its end, for what is read once through and is as long as it turns out to be.
+
+    Args:
+        dtype: of its numbers.
+
+    Example:
+        >>> grown = Growing(np.int64)
+        >>> grown.add(np.arange(3)), grown.add(np.arange(2))
+        (None, None)
+        >>> grown.array()
+        array([0, 1, 2, 0, 1])
+    """
+
+    def __init__(self, dtype: DTypeLike) -> None:
+        self.dtype = np.dtype(dtype)
+        self.length = 0
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed once it is mapped, or with the object
+        weakref.finalize(self, self._file.close)
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Appends.
+
+        Raises:
+            StorageError: the temporary folder is full.
+        """
+        with _full_disk_said():
+            self._file.write(np.ascontiguousarray(values, dtype=self.dtype).data)
+        self.length += values.size
+
+    def array(self, shape: tuple[int, ...] | None = None) -> NDArray[Any]:
+        """All of it, mapped and read-only; the end of growing.
+
+        Raises:
+            StorageError: the temporary folder is full.
+        """
+        with _full_disk_said(), self._file:
+            return mapped(self._file, self.dtype, (self.length,) if shape is None else shape)

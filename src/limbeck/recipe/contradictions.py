@@ -229,6 +229,7 @@ def _export(recipe: Recipe) -> Iterator[Problem]:
 def _repeated(recipe: Recipe) -> Iterator[Problem]:
     lists: tuple[tuple[Path, tuple[str, ...] | None], ...] = (
         (("data", "classes"), recipe.data.classes),
+        (("data", "columns", "input"), recipe.data.columns.input),
         (("teacher", "classes"), recipe.teacher.classes),
         (("verdict", "arms"), recipe.verdict.arms),
         (("export",), recipe.export),

@@ -58,19 +58,32 @@ class Views(_Section):
     """Augmentations, applied in this order."""
 
 
+class Columns(_Section):
+    """Which columns of a table (CSV, TSV, Parquet) mean what."""
+
+    label: Place | None = None
+    """null: label, labels, target, class or y, whichever there is."""
+    input: Annotated[tuple[Place, ...], Field(strict=False)] = ()
+    """One name or a list; left out: the column of pictures or of their paths, else all columns of numbers."""
+    id: Place | None = None
+    """The column that tells examples apart; null: row numbers do."""
+
+
 class Data(_Section):
     """The examples."""
 
     train: Place
-    """digits, an IDX folder, an .npz file, an image folder, or `given`."""
+    """digits, a path (image folder, table in CSV, TSV or Parquet, .npz, IDX folder), or `given`."""
     test: Place | None = None
-    """null: digits, IDX folders and folders of split folders bring their own; else test_fraction is split off."""
+    """null: the test split that the data bring (digits, folders of splits, ...), else test_fraction is split off."""
     validation: Place | None = None
-    """null: IDX folders and folders of split folders may bring their own; else split off the labelled examples."""
+    """null: the validation split that the data bring, else it is split off the labelled examples."""
     unlabelled: Place | None = None
     """More examples for the transfer set; their labels, if any, are not looked at."""
     classes: Names | None = None
     """Class names in the order of the labels; null: as the data name them."""
+    columns: Columns = Columns()
+    """Which columns of a table mean what."""
     keep_labels: Share = 1.0
     """Share of the training labels that the student may see; the other examples are transfer data without labels."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15

@@ -53,6 +53,7 @@ def json_schema() -> Schema:
     definitions["ObjectiveTerm"] = {"anyOf": _branches(definitions["ObjectiveTerm"], objective, default="soft-targets")}
     definitions["GuidePlan"] = {"anyOf": _branches(definitions["GuidePlan"], guide, default="logits")}
     definitions["ViewOp"] = {"anyOf": [{"enum": sorted(op.names())}, *_branches({}, op, default=None), *_V2]}
+    _may_also(definitions["Columns"]["properties"], "input", {"type": "string", "minLength": 1})
     _may_also(properties, "teacher", {"type": "string"})
     _may_also(definitions["Teacher"]["properties"], "adapt", {"enum": ["head", "all"]})
     _may_also(properties, "student", {"type": "string"})

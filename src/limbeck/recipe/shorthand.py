@@ -42,6 +42,7 @@ def expand(values: dict[str, Any]) -> tuple[dict[str, Any], dict[Path, Path]]:
     _guide(full, shown)
     _objectives(full, shown)
     _views(full, shown)
+    _columns(full, shown)
     _trackers(full, shown)
     if isinstance(full.get("export"), str):
         full["export"] = [full["export"]]
@@ -145,6 +146,15 @@ def _views(full: dict[str, Any], shown: dict[Path, Path]) -> None:
         return
     written = [_view(op, ("data", "views", "ops", number), shown) for number, op in enumerate(ops)]
     full["data"] = {**data, "views": {**views, "ops": written}}
+
+
+def _columns(full: dict[str, Any], shown: dict[Path, Path]) -> None:
+    """`input: NAME` means a list of one."""
+    data = full.get("data")
+    columns = data.get("columns") if isinstance(data, dict) else None
+    if isinstance(data, dict) and isinstance(columns, dict) and isinstance(columns.get("input"), str):
+        shown["data", "columns", "input", 0] = ("data", "columns", "input")
+        full["data"] = {**data, "columns": {**columns, "input": [columns["input"]]}}
 
 
 def _view(op: Any, path: Path, shown: dict[Path, Path]) -> Any:  # noqa: ANN401 - not yet judged

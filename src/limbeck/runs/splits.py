@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from limbeck.core.identity import fingerprint
-from limbeck.data.idx import brings
-from limbeck.data.open import checked, is_source, open_source, split_folder
-from limbeck.data.reading import Reading
+from limbeck.data.open import brings_split, checked, is_source, open_source
+from limbeck.data.reading import Columns, Reading
 from limbeck.data.source import Source, notes_of
 from limbeck.data.split import keep_labels, stratified
 from limbeck.data.subset import Subset, concat, without_labels
@@ -103,7 +102,11 @@ class _Reader:
         self.recipe, self.given = recipe, given
         self.notes: dict[str, None] = {}
         data = recipe.data
-        self.reading = Reading(on_corrupt=data.on_corrupt, in_memory=data.in_memory)
+        self.reading = Reading(
+            columns=Columns(data.columns.label, data.columns.input, data.columns.id),
+            on_corrupt=data.on_corrupt,
+            in_memory=data.in_memory,
+        )
 
     def open(self, where: Any, split: str, classes: Sequence[str] | None = None) -> Source:  # noqa: ANN401
         data = self.recipe.data
@@ -112,6 +115,8 @@ class _Reader:
             where, split=split, classes=names, size=data.size, channels=data.channels, reading=self.reading
         )
         self.notes |= dict.fromkeys(notes_of(source))
+        if split == "train":  # the others' columns are the same ones, wherever they stand
+            self.reading = replace(self.reading, columns=getattr(source, "columns", None) or self.reading.columns)
         return source
 
 
@@ -170,8 +175,7 @@ def _is_digits(where: Any) -> bool:  # noqa: ANN401
 def _brings(where: Any, split: str) -> bool:  # noqa: ANN401
     if not isinstance(where, str | Path):
         return False
-    folder = Path(where).expanduser()
-    return brings(folder, split) or split_folder(folder, split) is not None
+    return brings_split(where, split)
 
 
 def _validation(reader: _Reader, named: Any, rest: Source, visible: Any, task: Task) -> tuple[Any, Source]:  # noqa: ANN401
