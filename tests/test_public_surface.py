@@ -24,7 +24,7 @@ VERBS = {
     "export": ["bundle", "to", "out", "threads", "timed"],
     "guide_info": ["guide"],
     "import_guide": ["file", "origin", "out", "data", "recipe", "licence", "key", "progress"],
-    "init": ["data", "out"],
+    "init": ["data", "out", "label"],
     "label": [
         "recipe", "out", "teacher", "data", "test", "validation", "unlabelled", "overrides", "engine", "workers",
         "trust_code", "progress",
@@ -46,7 +46,7 @@ COMMANDS = {
     "guide import": ["file", "--origin", "--out", "--licence", "--key", "--data", "--recipe"],
     "guide info": ["folder", "--json"],
     "guide verify": ["folder", "--recipe", "--sample", "--trust-code", "--json"],
-    "init": ["--data", "--out"],
+    "init": ["--data", "--out", "--label"],
     "label": ["recipe", "--out", "--set", "--engine", "--workers", "--trust-code"],
     "measure": ["file", "--threads", "--batch", "--json"],
     "methods": ["--json"],

@@ -71,14 +71,18 @@ def demo(out: Out) -> None:
 @app.command()
 def init(
     data: Annotated[
-        str, typer.Option("--data", help="digits, an IDX folder, .npz or image folder.", show_default=False)
+        str,
+        typer.Option(
+            "--data", help="digits, a table, .npz, an IDX or image folder, hf:owner/name.", show_default=False
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Recipe file to write.", show_default=False)],
+    label: Annotated[str | None, typer.Option("--label", help="Column of the classes, of a table.")] = None,
 ) -> None:
     """Look at data and write a commented recipe for them."""
     from limbeck.verbs.init import init as verb
 
-    path = verb(data=data, out=out)
+    path = verb(data=data, out=out, label=label)
     say(f"{path} is written. Next: limbeck check {path}")
 
 

@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from limbeck.data.images import shown
 from limbeck.data.spool import Growing, parked
+
+_AT_ONCE = 1024
 
 
 class Files(Protocol):
@@ -65,9 +68,11 @@ class Pieces:
 
     def add(self, pieces: Iterable[bytes]) -> None:
         """Appends."""
-        for piece in pieces:
-            self._growing.add(np.frombuffer(piece, np.uint8))
-            self._growing_ends.add(np.array([self._growing.length]))
+        coming = iter(pieces)
+        while group := list(islice(coming, _AT_ONCE)):
+            ends = self._growing.length + np.cumsum([len(piece) for piece in group])
+            self._growing.add(np.frombuffer(b"".join(group), np.uint8))
+            self._growing_ends.add(ends)
 
     @cached_property
     def _blob(self) -> NDArray[Any]:
@@ -93,7 +98,7 @@ class Paths:
     """
 
     def __init__(self, root: Path, paths: Sequence[str] | Texts) -> None:
-        self.root = root
+        self.root, self._absolute = root, root.absolute()  # the working directory may change
         self.paths = paths if isinstance(paths, Texts) else Texts(paths)
 
     def __len__(self) -> int:
@@ -104,11 +109,11 @@ class Paths:
 
     def place(self, row: int) -> Path:
         """The path."""
-        return self.root / self.paths[row]
+        return self._absolute / self.paths[row]
 
     def called(self, row: int) -> str:
         """The path."""
-        return shown(self.place(row))
+        return shown(self.root / self.paths[row])
 
 
 class Blobs:

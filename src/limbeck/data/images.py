@@ -127,7 +127,7 @@ def opened(place: Path | IO[bytes], what: str | None = None, *, mend: str = _MEN
         with place.open("rb") if isinstance(place, Path) else nullcontext(place) as file, Image.open(file) as image:
             yield image
     except FileNotFoundError as error:
-        raise DataError(f"{what}: no such file; it was there when the data were opened") from error
+        raise DataError(f"{what}: no such file; {mend}") from error
     except (LimbeckError, MemoryError):
         raise
     except Exception as error:  # decoders of broken files raise anything

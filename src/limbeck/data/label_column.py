@@ -53,14 +53,14 @@ class LabelColumn:
         if value is None or value == "" or value != value:  # noqa: PLR0124 - NaN alone differs from itself
             return UNKNOWN
         if isinstance(value, bool):
-            value = str(value).lower()
+            value = str(value)
         return self._index.setdefault(value, len(self._index))
 
     def finished(self, given: Sequence[str] | None) -> tuple[Int32[np.ndarray, " n"], tuple[str, ...]]:
         """All labels as class indices, and the class names.
 
         Text is sorted by name. Whole numbers index the class names that the table or the user has; where there are
-        none, or these are numbers themselves, each number is the name of its class.
+        none, or these are numbers themselves, each number is the name of its class. "nan" among them is unknown.
 
         Args:
             given: class names that the user gave.
@@ -70,6 +70,9 @@ class LabelColumn:
         """
         values = list(self._index)
         numbers = [_whole(value) for value in values]
+        lost = [isinstance(value, str) and value.lower() == "nan" for value in values]
+        if all(number is not None or nan for number, nan in zip(numbers, lost, strict=True)):
+            numbers = [UNKNOWN if number is None else number for number in numbers]
         own: tuple[str, ...] | None
         if not values or None in numbers:
             self._refuse_fractions(values)

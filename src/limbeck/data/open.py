@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,10 @@ import numpy as np
 from limbeck.data.dataset import map_style, open_dataset
 from limbeck.data.digits import open_digits
 from limbeck.data.folder import open_folder
+from limbeck.data.foreign import from_code, names_code
 from limbeck.data.held import held
+from limbeck.data.hub import brings_split as hub_brings
+from limbeck.data.hub import is_hub, is_object, is_saved, open_hub, open_object, place
 from limbeck.data.idx import brings as brings_idx
 from limbeck.data.idx import image_files, looks_like_idx, open_idx
 from limbeck.data.images import shown
@@ -53,8 +56,9 @@ def open_source(
 
     Args:
         where: "digits"; a path (an IDX folder or file, `.npz`, `.npy`, a table in CSV, TSV or Parquet, a folder or a
-            pattern of tables, an image folder; `./digits` for a folder of that name); arrays `x` or `(x, y)` of
-            NumPy or torch; a map-style data set or a `DataLoader`, of which only the
+            pattern of tables, a saved Hugging Face data set, an image folder; `./digits` for a folder of that name);
+            "hf:owner/name" or "hf:./folder"; "module:function", where `reading` trusts code; arrays `x` or `(x, y)` of
+            NumPy or torch; a data set of Hugging Face's; a map-style data set or a `DataLoader`, of which only the
             data set is used; or a `Source`.
         split: "train", "test", "validation" or "unlabelled". Where a folder holds several, this one is taken. Labels
             of "unlabelled" are dropped; examples of "test" and "validation" must all have one.
@@ -120,8 +124,17 @@ class _Wish:
 
 
 def _opened(where: Any, wish: _Wish) -> Source:  # noqa: ANN401
+    if is_hub(where):
+        name = wish.called(place(where).name.rstrip("/").rpartition("/")[2])
+        return _table(open_hub(where, wish.split, streaming=wish.reading.streaming), name, wish)
+    if names_code(where):
+        return _opened(from_code(where, wish.split, wish.reading), replace(wish, name=wish.name or where))
     if isinstance(where, os.PathLike) or (isinstance(where, str) and where != "digits"):
         return _opened_path(Path(where).expanduser(), wish)
+    if is_object(where):
+        what = type(where).__name__
+        table = open_object(where, wish.split, what=what, streaming=wish.reading.streaming)
+        return _table(table, wish.called(what), wish)
     source: Source
     if isinstance(where, str):
         source = open_digits(wish.split, name=wish.called(where), classes=wish.classes)
@@ -148,6 +161,9 @@ def _opened_path(path: Path, wish: _Wish) -> Source:
         return _table(open_tables(matching(path)), wish.called(shown(path.absolute().parent.name)), wish)
     _check_exists(path)
     base = path.absolute()
+    if is_saved(path):
+        table = open_hub(path, wish.split, streaming=wish.reading.streaming)
+        return _table(table, wish.called(shown(base.name)), wish)
     if path.is_dir() and (inside := _split_folder(path, wish.split)) is not None:
         path = inside
     elif path.is_dir() and base.name in _SPLIT_FOLDERS:
@@ -164,10 +180,23 @@ def _opened_path(path: Path, wish: _Wish) -> Source:
     return _of_size(_opened_arrays(path, name, wish), wish)
 
 
-def brings_split(where: str | Path, split: str) -> bool:
-    """Whether data by name or path hold this split: as a folder, or as files named so."""
+def brings_split(where: Any, split: str) -> bool:  # noqa: ANN401
+    """Whether data hold this split: as a folder, as files named so, or in a Hugging Face data set."""
+    if is_hub(where) or is_object(where):
+        return hub_brings(where, split)
+    if not isinstance(where, str | Path) or names_code(where):
+        return False
     folder = Path(where).expanduser()
+    if is_saved(folder):
+        return hub_brings(folder, split)
     return brings_idx(folder, split) or split_folder(folder, split) is not None or brings_table(folder, split)
+
+
+def may_stream(where: Any) -> bool:  # noqa: ANN401
+    """Whether `data.streaming` means anything to such data."""
+    if is_hub(where) or is_object(where) or names_code(where):
+        return True
+    return isinstance(where, str | Path) and is_saved(Path(where).expanduser())
 
 
 def _opened_arrays(path: Path, name: str, wish: _Wish) -> Source:
@@ -191,7 +220,7 @@ def _check_exists(path: Path) -> None:
     hint = f"; did you mean {path.parent / near[0]}?" if near else ""
     raise DataError(
         f"{path}: no such file or folder (looked for 'digits', an IDX folder or file, .npz, .npy, a table or an image "
-        f"folder, from {Path.cwd()}){hint}"
+        f"folder, from {Path.cwd()}; of the hub: hf:owner/name){hint}"
     )
 
 

@@ -52,7 +52,7 @@ def read_table(
     if table.stream and reading.columns.id is None:
         raise DataError(
             f"{table.what}: a stream has no row numbers that a second pass would find again; name the column that "
-            "tells its examples apart (data.columns.id), or leave data.streaming out"
+            "tells its examples apart (data.columns.id), or give a data set that is no stream"
         )
     meant = roles(table, reading.columns, labelled=labelled)
     inputs = input_columns(table, meant)
@@ -107,11 +107,13 @@ def _finished(
 
 
 def _ids(column: Any, name: str, table: Table, identity: str, start: int) -> Int64[np.ndarray, " n"]:  # noqa: ANN401
-    keys = whole(column).cast(arrow().string())
-    if keys.null_count:
-        row = start + int(np.flatnonzero(keys.is_null().to_numpy(zero_copy_only=False))[0])
-        raise DataError(f"{table.what}: the id (column {identity!r}) of row {row} is empty; give each example its own")
-    return ids_of_keys(name, keys.to_pylist())
+    keys = whole(column).cast(arrow().string()).to_pylist()
+    empty = next((row for row, key in enumerate(keys, start) if not key), None)
+    if empty is not None:
+        raise DataError(
+            f"{table.what}: the id (column {identity!r}) of row {empty} is empty; give each example its own"
+        )
+    return ids_of_keys(name, keys)
 
 
 def _unique(ids: NDArray[Any], table: Table, identity: str) -> NDArray[Any]:

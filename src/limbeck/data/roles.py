@@ -55,6 +55,11 @@ def roles(table: Table, columns: Columns, *, labelled: bool) -> Roles:
     """
     label = _label(table, columns, labelled=labelled)
     identity = None if columns.id is None else table.need(columns.id, "id")
+    for name, key in ((label, "label"), (identity, "id")):
+        if name is not None and table.kinds[name] not in ("number", "text"):
+            raise DataError(
+                f"{table.what}: column {name!r} holds neither numbers nor text; name another in data.columns.{key}"
+            )
     if columns.input:
         names = tuple(table.need(name, "input") for name in columns.input)
         if label in names:

@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Int
 from numpy.typing import NDArray
 
+from limbeck.data.reading import Columns
+
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
@@ -54,6 +56,13 @@ class Source(Protocol):
     def fingerprint(self) -> str:
         """SHA-256 over contents, ids and labels."""
         ...
+
+
+def columns_of(source: Source) -> Columns | None:
+    """Which columns of a table a source was read from, also where it lies in memory; `None`: it was no table."""
+    own: Columns | None = getattr(source, "columns", None)
+    inner = getattr(source, "source", None)
+    return own if own is not None or inner is None else columns_of(inner)
 
 
 def notes_of(source: Source) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import glob
 import json
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,8 +99,8 @@ def _csv(files: Sequence[Path], what: str) -> Table:
     csv = require("pyarrow.csv", extra="data", purpose="reading CSV files")
     with _said(files[0]) as pa, csv.open_csv(str(files[0]), parse_options=_parsing(files[0])) as reader:
         schema = reader.schema
-    _distinct(files[0], schema.names)
-    kinds = {field.name: kind_of(field.type) for field in schema}
+    _has_header(files[0], schema.names)
+    kinds: dict[str, Kind] = {field.name: "number" if kind_of(field.type) == "number" else "text" for field in schema}
     flags = {field.name for field in schema if pa.types.is_boolean(field.type)}
 
     def batches(wanted: Mapping[str, Kind]) -> Iterator[Any]:
@@ -118,11 +119,14 @@ def _csv(files: Sequence[Path], what: str) -> Table:
 def _parsing(path: Path) -> Any:  # noqa: ANN401 - Arrow's options
     """Tabs in .tsv; in .csv whatever stands most often in the first line."""
     csv = require("pyarrow.csv", extra="data", purpose="reading CSV files")
-    if path.name.lower().startswith(".tsv", path.name.find(".")):
+    if ".tsv" in [suffix.lower() for suffix in path.suffixes]:
         delimiter = "\t"
     else:
         with arrow().input_stream(str(path), compression="detect") as file:
-            line = file.read(1 << 16).split(b"\n", 1)[0].decode(errors="replace")
+            head = file.read(1 << 16)
+        if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            raise DataError(f"{shown(path)}: is in UTF-16; save it as UTF-8")
+        line = head.split(b"\n", 1)[0].decode(errors="replace")
         delimiter = max(_DELIMITERS, key=line.count)
     return csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
 
@@ -154,6 +158,20 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, tuple[str, ...]]:
     except (KeyError, ValueError, TypeError, AttributeError):
         return {}
     return {name: tuple(map(str, names)) for name, names in found.items()}
+
+
+def _has_header(path: Path, names: Sequence[str]) -> None:
+    if names and all(map(_is_number, names)):
+        raise DataError(f"{shown(path)}: the first line holds numbers only; put the columns' names above it")
+    _distinct(path, names)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _distinct(path: Path, names: Sequence[str]) -> None:

@@ -15,7 +15,9 @@ from limbeck.recipe.text import Path
 
 def contradictions(recipe: Recipe) -> list[Problem]:
     """Everything that does not go together; empty for a recipe that can be run."""
-    checks = (_task, _teacher, _student, _device, _objective, _train, _guide, _tune, _export, _track, _repeated)
+    checks = (
+        _task, _data, _teacher, _student, _device, _objective, _train, _guide, _tune, _export, _track, _repeated,
+    )  # fmt: skip
     return [problem for check in checks for problem in check(recipe)]
 
 
@@ -31,6 +33,18 @@ def _task(recipe: Recipe) -> Iterator[Problem]:
             yield Problem(
                 ("objective", number, "method"), f"{term.method} is not defined for task {recipe.task}; use {right}"
             )
+
+
+def _data(recipe: Recipe) -> Iterator[Problem]:
+    data = recipe.data
+    if data.take is not None and not data.streaming:
+        yield Problem(("data", "take"), "is for streams; add data.streaming: true, or remove it")
+    if data.streaming and data.columns.id is None:
+        yield Problem(
+            ("data", "streaming"),
+            "a stream has no row numbers that a second pass would find again; name the column that tells its examples "
+            "apart (data.columns.id), or remove it",
+        )
 
 
 def _teacher(recipe: Recipe) -> Iterator[Problem]:

@@ -59,7 +59,7 @@ class Views(_Section):
 
 
 class Columns(_Section):
-    """Which columns of a table (CSV, TSV, Parquet) mean what."""
+    """Which columns of a table (CSV, Parquet, Hugging Face) mean what."""
 
     label: Place | None = None
     """null: label, labels, target, class or y, whichever there is."""
@@ -73,7 +73,7 @@ class Data(_Section):
     """The examples."""
 
     train: Place
-    """digits, a path (image folder, table in CSV, TSV or Parquet, .npz, IDX folder), or `given`."""
+    """digits, a path (image folder, table, .npz, IDX, ...), hf:owner/name, module:function, or `given`."""
     test: Place | None = None
     """null: the test split that the data bring (digits, folders of splits, ...), else test_fraction is split off."""
     validation: Place | None = None
@@ -84,6 +84,10 @@ class Data(_Section):
     """Class names in the order of the labels; null: as the data name them."""
     columns: Columns = Columns()
     """Which columns of a table mean what."""
+    streaming: bool = False
+    """Reads Hugging Face data sets through once instead of storing them first; needs columns.id."""
+    take: Count | None = None
+    """How many examples are taken from the beginning of each stream; null: all."""
     keep_labels: Share = 1.0
     """Share of the training labels that the student may see; the other examples are transfer data without labels."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.15

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from limbeck.core.libraries import from_library
+from limbeck.data.foreign import names_code
+from limbeck.data.hub import PREFIX
 from limbeck.recipe.model import GIVEN
 
 FILES = (".onnx", ".pt2")
@@ -24,7 +26,7 @@ def absolute(full: dict[str, Any], folder: Path) -> dict[str, Any]:
     full = dict(full)
     if isinstance(data, dict):
         keys = ("train", "test", "validation", "unlabelled")
-        full["data"] = {k: _path(v, folder) if k in keys and v not in BUILT_IN_DATA else v for k, v in data.items()}
+        full["data"] = {k: _data(v, folder) if k in keys and v not in BUILT_IN_DATA else v for k, v in data.items()}
     if isinstance(teacher, dict):
         keys = ("weights", *(("from",) if is_path(teacher.get("from")) else ()))
         full["teacher"] = {k: _path(v, folder) if k in keys else v for k, v in teacher.items()}
@@ -47,6 +49,18 @@ def is_path(word: object) -> bool:
     if not isinstance(word, str) or from_library(word):
         return False
     return "/" in word or os.sep in word or word.lower().endswith(FILES)
+
+
+def _data(value: Any, folder: Path) -> Any:  # noqa: ANN401 - not yet judged
+    """Of `hf:...` only folders are paths; `module:function` is none, unless there is a file of that name."""
+    if not isinstance(value, str) or not value:
+        return value
+    if value.startswith(PREFIX):
+        inside = value.removeprefix(PREFIX)
+        return PREFIX + _path(inside, folder) if inside.startswith((".", "~")) else value
+    if names_code(value, folder):
+        return value
+    return _path(value, folder)
 
 
 def _path(value: Any, folder: Path) -> Any:  # noqa: ANN401 - not yet judged

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from limbeck.core.identity import fingerprint
-from limbeck.data.open import brings_split, checked, is_source, open_source
+from limbeck.data.open import brings_split, checked, is_source, may_stream, open_source
 from limbeck.data.reading import Columns, Reading
-from limbeck.data.source import Source, notes_of
+from limbeck.data.source import Source, columns_of, notes_of
 from limbeck.data.split import keep_labels, stratified
 from limbeck.data.subset import Subset, concat, without_labels
 from limbeck.errors import DataError
@@ -85,6 +85,7 @@ def open_splits(recipe: Recipe, given: Given, task: Task) -> Splits:
     unlabelled = _named("unlabelled", recipe.data.unlabelled, given.unlabelled)
     if unlabelled is not None:
         transfer = concat([transfer, reader.open(unlabelled, "unlabelled", transfer.classes)])
+    reader.check_used()
     train = recipe.teacher.train or recipe.teacher.adapt
     teacher_rows = kept if train is not None and train.labels == "kept" else known
     splits = Splits(Subset(rest, teacher_rows), transfer, Subset(rest, kept), validation, test)
@@ -101,11 +102,16 @@ class _Reader:
     def __init__(self, recipe: Recipe, given: Given) -> None:
         self.recipe, self.given = recipe, given
         self.notes: dict[str, None] = {}
+        self.tables = self.streams = False
         data = recipe.data
         self.reading = Reading(
             columns=Columns(data.columns.label, data.columns.input, data.columns.id),
+            streaming=data.streaming,
+            take=data.take,
             on_corrupt=data.on_corrupt,
             in_memory=data.in_memory,
+            trust_code=given.trust_code,
+            folder=given.folder,
         )
 
     def open(self, where: Any, split: str, classes: Sequence[str] | None = None) -> Source:  # noqa: ANN401
@@ -115,9 +121,26 @@ class _Reader:
             where, split=split, classes=names, size=data.size, channels=data.channels, reading=self.reading
         )
         self.notes |= dict.fromkeys(notes_of(source))
+        columns = columns_of(source)
+        self.tables |= columns is not None
+        self.streams |= may_stream(where)
         if split == "train":  # the others' columns are the same ones, wherever they stand
-            self.reading = replace(self.reading, columns=getattr(source, "columns", None) or self.reading.columns)
+            self.reading = replace(self.reading, columns=columns or self.reading.columns)
         return source
+
+    def check_used(self) -> None:
+        """Refuses settings that no part of the data had a use for.
+
+        Raises:
+            DataError: columns are named, but nothing is a table; or streaming is asked of what is no stream.
+        """
+        data = self.recipe.data
+        if data.columns != type(data.columns)() and not self.tables:
+            raise DataError(
+                "data.columns is for tables (CSV, Parquet, Hugging Face), and these data are none; remove it"
+            )
+        if data.streaming and not self.streams:
+            raise DataError("data.streaming is for Hugging Face data sets, and these data are none; remove it")
 
 
 def _named(key: str, name: str | None, given: Any) -> Any:  # noqa: ANN401
@@ -131,7 +154,7 @@ def _refuse_training_data(recipe: Recipe, given: Given, where: Any) -> None:  # 
     """The training data under another key, however large they are, unless they hold a split of that name."""
     for key in ("test", "validation", "unlabelled"):
         named = _named(key, getattr(recipe.data, key), getattr(given, key))
-        if named is None or _is_digits(where) or _brings(where, key):
+        if named is None or _is_digits(where) or brings_split(where, key):
             continue
         if isinstance(named, str | Path) and isinstance(where, str | Path):
             same = Path(named).expanduser().resolve() == Path(where).expanduser().resolve()
@@ -160,22 +183,16 @@ def _test(reader: _Reader, where: Any, whole: Source, task: Task) -> tuple[Sourc
 
 def brings_test(where: Any) -> bool:  # noqa: ANN401
     """Whether data come with a test split of their own: digits, an IDX folder, a folder of split folders."""
-    return _is_digits(where) or _brings(where, "test")
+    return _is_digits(where) or brings_split(where, "test")
 
 
 def brings_validation(where: Any) -> bool:  # noqa: ANN401
     """Whether data come with a validation split of their own: an IDX folder and a folder of split folders may."""
-    return _brings(where, "validation")
+    return brings_split(where, "validation")
 
 
 def _is_digits(where: Any) -> bool:  # noqa: ANN401
     return isinstance(where, str) and where == "digits"  # arrays compare element by element
-
-
-def _brings(where: Any, split: str) -> bool:  # noqa: ANN401
-    if not isinstance(where, str | Path):
-        return False
-    return brings_split(where, split)
 
 
 def _validation(reader: _Reader, named: Any, rest: Source, visible: Any, task: Task) -> tuple[Any, Source]:  # noqa: ANN401

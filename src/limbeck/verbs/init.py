@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from limbeck.core.storage import write_text
-from limbeck.data.open import open_source
-from limbeck.data.source import Source
+from limbeck.data.foreign import names_code
+from limbeck.data.hub import PREFIX, is_hub, place
+from limbeck.data.open import brings_split, open_source
+from limbeck.data.reading import Columns, Reading
+from limbeck.data.source import columns_of
 from limbeck.errors import DataError, InputError
 from limbeck.recipe.load import from_mapping
 from limbeck.recipe.text import emit, parse
@@ -53,12 +56,13 @@ class Look:
         return min(self.shape[1:])
 
 
-def init(*, data: str | Path, out: str | Path) -> Path:
+def init(*, data: str | Path, out: str | Path, label: str | None = None) -> Path:
     """Looks at data and writes a recipe for them, with the reasons for each choice as comments.
 
     Args:
-        data: "digits", an IDX folder, an `.npz` file or an image folder.
+        data: whatever `data.train` of a recipe may be, apart from `module:function`.
         out: the file to write.
+        label: the column of the classes, where the data are a table that does not call it so.
 
     Returns:
         The file.
@@ -69,16 +73,20 @@ def init(*, data: str | Path, out: str | Path) -> Path:
     data, out = os.fspath(data), Path(out)
     if out.exists():
         raise InputError(f"{out} exists; it is not overwritten: choose another --out, or remove it")
-    seen = look(data)
-    text = recipe_text(seen, where=_from_recipe(data, out), name=_name(out), file=out.name)
+    seen = look(data, label)
+    text = recipe_text(seen, where=_from_recipe(data, out), name=_name(out), file=out.name, label=label)
     from_mapping(parse(text, out.name).values)  # what is written here must be right
     write_text(out, text)
     return out
 
 
-def look(data: str) -> Look:
+def look(data: str, label: str | None = None) -> Look:
     """Opens the training split and counts."""
-    source = open_source(data, split="train")
+    if names_code(data):
+        raise InputError(f"{data}: no code is run to write a recipe; write data.train into one by hand")
+    source = open_source(data, split="train", reading=Reading(columns=Columns(label=label)))
+    if label is not None and columns_of(source) is None:
+        raise InputError(f"label: {source.name} is no table, so it has no column {label!r}; leave it out")
     if len(source.classes) < 2:
         raise DataError(
             f"{source.name}: {len(source.classes)} class(es) found, at least 2 are needed; sort the images into one "
@@ -92,11 +100,11 @@ def look(data: str) -> Look:
         unlabelled=int((labels < 0).sum()),
         shape=tuple(source.spec.shape),
         spec=str(source.spec),
-        splits=_other_splits(data, source),
+        splits=_other_splits(data),
     )
 
 
-def recipe_text(seen: Look, *, where: str, name: str, file: str) -> str:
+def recipe_text(seen: Look, *, where: str, name: str, file: str, label: str | None = None) -> str:
     """The recipe with its reasons.
 
     Args:
@@ -104,13 +112,14 @@ def recipe_text(seen: Look, *, where: str, name: str, file: str) -> str:
         where: the data, as the recipe should name them.
         name: of the run.
         file: what the recipe will be called.
+        label: the column of the classes, where it was named.
 
     Returns:
         YAML with comments.
     """
     parts = (
         _head(seen, name, file),
-        _data(seen, where),
+        _data(seen, where, label),
         _teacher(seen),
         _student(seen),
         _objective(seen),
@@ -132,8 +141,10 @@ def _head(seen: Look, name: str, file: str) -> list[str]:
     ]
 
 
-def _data(seen: Look, where: str) -> list[str]:
+def _data(seen: Look, where: str, label: str | None) -> list[str]:
     lines = ["data:", f"  {_line('train', where)}"]
+    if label is not None:
+        lines += ["  columns:", f"    {_line('label', label)}  # and input: [...], id: NAME"]
     if "test" in seen.splits:
         lines.append("  # test: the data bring a test split of their own; it is looked at once, at the end")
     else:
@@ -222,22 +233,19 @@ def _batch(examples: int) -> int:
     return int(min(256, max(16, 2 ** int(np.log2(max(1, examples / 20))))))
 
 
-def _other_splits(data: str, source: Source) -> tuple[str, ...]:
-    from limbeck.runs.splits import brings_test
-
-    found = ["test"] if brings_test(data) else []
-    if data != "digits" and Path(data).is_dir():
-        entries = {entry.name for entry in Path(data).iterdir() if entry.is_dir()}
-        if entries & {"train", "training"} and not entries & set(source.classes):
-            found += ["validation"] if entries & {"validation", "valid", "val"} else []
-            found += ["unlabelled"] if entries & {"unlabelled", "unlabeled"} else []
-    return tuple(found)
+def _other_splits(data: str) -> tuple[str, ...]:
+    if data == "digits":
+        return ("test",)
+    return tuple(split for split in ("test", "validation", "unlabelled") if brings_split(data, split))
 
 
 def _from_recipe(data: str, out: Path) -> str:
     """The data as the recipe names them: built-in names as they are, relative paths relative to the recipe."""
     if data == "digits" or Path(data).expanduser().is_absolute():
         return data
+    if is_hub(data):
+        at = place(data)
+        return PREFIX + _from_recipe(at.name, out) if at.local else data
     relative = os.path.relpath(data, out.parent)
     return relative if relative.startswith(".") else f"./{relative}"
 
