@@ -198,3 +198,17 @@ def test_files_that_are_no_recipes(tmp_path):
         with pytest.raises(RecipeError, match=said):
             recipe.load(tmp_path / name)
     assert recipe.load(tmp_path / "bom.yaml").data.train == "digits"
+
+
+def test_what_names_data_elsewhere_is_no_path(tmp_path, write):
+    for where in ("hf:owner/name", "hf:owner/name/config@v1", "my_data:make"):
+        assert recipe.load(write(f"data: {{train: '{where}'}}\nteacher: {{train: {{}}}}\n")).data.train == where
+    local = recipe.load(write("data: {train: 'hf:./photos'}\nteacher: {train: {}}\n"))
+    assert local.data.train == f"hf:{tmp_path / 'photos'}"
+    pattern = recipe.load(write("data: {train: 'parts/*.csv'}\nteacher: {train: {}}\n"))
+    assert pattern.data.train == str(tmp_path / "parts/*.csv")
+
+
+def test_one_input_column_needs_no_list(write):
+    found = recipe.load(write("data: {train: t.csv, columns: {label: kind, input: file}}\nteacher: {train: {}}\n"))
+    assert (found.data.columns.label, found.data.columns.input, found.data.columns.id) == ("kind", ("file",), None)

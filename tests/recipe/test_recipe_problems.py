@@ -106,6 +106,9 @@ def said_about(text, tmp_path, overrides=None):
         ("", "got nothing (null), expected settings"),
         ("[1, 2]", "got a list, expected settings"),
         # contradictions
+        ("data: {train: 'hf:a/b', take: 5}\nteacher: given", "data.take: is for streams; add data.streaming: true"),
+        ("data: {train: 'hf:a/b', streaming: true}\nteacher: given", "data.streaming: a stream has no row numbers"),
+        ("data: {train: t.csv, columns: {input: [a, a]}}\nteacher: given", "data.columns.input"),
         (BASE + "student: {family: convnet, module: 'a:b'}", "student: got both family and module"),
         ("data: {train: digits}\nteacher: {min_quality: 1}", "teacher: got neither of train and from"),
         ("data: {train: digits}\nteacher: {train: {}, from: 'a:b'}", "teacher: got both of train and from"),

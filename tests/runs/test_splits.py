@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -168,3 +169,79 @@ def test_pictures_left_out_are_told(tmp_path):
         assert len(splits.notes) == 1
         assert "1 of 41 images" in splits.notes[0]
         assert splits.fingerprint() == plain.fingerprint()
+
+
+def table(path, count, start=0):
+    lines = [f"{row},{row % 7},{'odd' if row % 2 else 'even'}\n" for row in range(start, start + count)]
+    path.write_text("a,b,parity\n" + "".join(lines))
+    return path
+
+
+def test_columns_of_the_training_table_hold_for_all(tmp_path):
+    pytest.importorskip("pyarrow")
+    train, test = table(tmp_path / "one.csv", 60), table(tmp_path / "two.csv", 20, start=100)
+    (tmp_path / "three.csv").write_text("b,c,a\n" + "".join(f"{row % 7},9,{row}\n" for row in range(200, 230)))
+    data = {"train": str(train), "test": str(test), "unlabelled": str(tmp_path / "three.csv")}
+    data["columns"] = {"label": "parity", "input": ["a", "b"]}
+    for in_memory in (False, True):
+        recipe = from_mapping({"data": {**data, "in_memory": in_memory}, "teacher": {"train": {}}})
+        splits = open_splits(recipe, Given(), named("multiclass"))
+        assert splits.classes == ("even", "odd")
+        assert len(splits.test) == 20
+        assert sorted(splits.transfer.read(np.arange(len(splits.transfer)))[:, 0].tolist())[-30:] == list(
+            range(200, 230)
+        )
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"columns": {"label": "kind"}}, r"data\.columns is for tables"),
+        ({"columns": {"id": "key"}, "streaming": True}, r"data\.columns is for tables"),
+    ],
+)
+def test_settings_that_nothing_has_a_use_for_are_refused(data, said):
+    recipe = from_mapping({"data": {"train": "digits", **data}, "teacher": {"train": {}}})
+    with pytest.raises(DataError, match=said):
+        open_splits(recipe, Given(), named("multiclass"))
+
+
+def test_streaming_is_refused_where_nothing_streams(tmp_path):
+    pytest.importorskip("pyarrow")
+    where = table(tmp_path / "one.csv", 60)
+    columns = {"label": "parity", "id": "a"}
+    data = {"train": str(where), "streaming": True, "take": 5, "columns": columns}
+    with pytest.raises(DataError, match=r"data\.streaming is for Hugging Face"):
+        open_splits(from_mapping({"data": data, "teacher": {"train": {}}}), Given(), named("multiclass"))
+
+
+def test_a_saved_data_set_brings_its_splits(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    parts = {
+        name: datasets.Dataset.from_dict({"x": [float(row) for row in rows], "label": [row % 2 for row in rows]})
+        for name, rows in (("train", range(60)), ("validation", range(60, 80)), ("test", range(80, 110)))
+    }
+    both = datasets.DatasetDict(parts)
+    both.save_to_disk(tmp_path / "d")
+    given = from_mapping({"data": {"train": "given"}, "teacher": {"train": {}}})
+    for splits in (from_paths(train=tmp_path / "d"), open_splits(given, Given(data=both), named("multiclass"))):
+        assert (len(splits.transfer), len(splits.validation), len(splits.test)) == (60, 20, 30)
+
+
+def test_transfer_data_far_more_than_labels_stay_on_disk(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "few.npz", x=rng.normal(size=(200, 256)).astype(np.float32), y=np.arange(200) % 2)
+    many = np.lib.format.open_memmap(tmp_path / "many.npy", "w+", np.float32, (100_000, 256))  # 102 MB
+    for start in range(0, len(many), 10_000):
+        many[start : start + 10_000] = rng.standard_normal((10_000, 256), dtype=np.float32)
+    many.flush()
+    del many
+    tracemalloc.start()
+    splits = from_paths(train=tmp_path / "few.npz", unlabelled=tmp_path / "many.npy")
+    splits.fingerprint()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(splits.transfer) > 100_000
+    assert (splits.transfer.labels >= 0).sum() < 200
+    assert peak < 30e6

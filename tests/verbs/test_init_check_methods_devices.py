@@ -90,6 +90,23 @@ def test_every_size_of_data_gets_a_recipe_that_is_right(examples, shape):
     assert 20 <= found.train.epochs <= 100
 
 
+def test_a_table_gets_a_recipe_that_opens_it(tmp_path):
+    pytest.importorskip("pyarrow")
+    rows = "".join(f"{row * 0.5},{row},{'it' if row % 3 else 'not it'}\n" for row in range(90))
+    (tmp_path / "t.csv").write_text("a,b,вид\n" + rows, encoding="utf-8")
+    with pytest.raises(DataError, match=r"no column is called label.*'вид'"):
+        lk.init(data=tmp_path / "t.csv", out=tmp_path / "r.yaml")
+    path = lk.init(data=tmp_path / "t.csv", out=tmp_path / "r.yaml", label="вид")
+    found = recipes.load(path)
+    assert found.data.train == str(tmp_path / "t.csv")
+    assert found.data.columns.label == "вид"
+    assert lk.check(recipe=path)
+    with pytest.raises(InputError, match="is no table"):
+        lk.init(data="digits", out=tmp_path / "s.yaml", label="вид")
+    with pytest.raises(InputError, match="no code is run"):
+        lk.init(data="mine:make", out=tmp_path / "s.yaml")
+
+
 def test_init_refuses(tmp_path):
     (tmp_path / "r.yaml").write_text("mine")
     with pytest.raises(InputError, match="not overwritten"):

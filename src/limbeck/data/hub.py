@@ -146,7 +146,8 @@ def open_object(found: Any, split: str, *, what: str, streaming: bool = False) -
         found = found[name]
     if streaming and hasattr(found, "to_iterable_dataset"):
         found = found.to_iterable_dataset()
-    return _table(found, what)
+    with _quiet(), _said(what, None):
+        return _table(found, what)
 
 
 def _table(found: Any, what: str) -> Table:  # noqa: ANN401
