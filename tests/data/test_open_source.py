@@ -229,9 +229,9 @@ def test_a_path_with_nothing_there_says_what_was_looked_for(tmp_path):
 
 
 def test_files_of_other_kinds_are_refused(tmp_path):
-    (tmp_path / "table.csv").write_text("a,b\n")
+    (tmp_path / "table.xlsx").write_text("a,b\n")
     with pytest.raises(DataError, match="of a kind that is not read"):
-        open_source(tmp_path / "table.csv", split="train")
+        open_source(tmp_path / "table.xlsx", split="train")
 
 
 @pytest.mark.parametrize("given", [OrderedDict(x=1), 3, None, object()])
