@@ -290,6 +290,9 @@ def raising(error):
     ("error", "code", "said"),
     [
         (OSError(28, "No space left on device", "runs/x"), 1, "limbeck: no space left for runs/x"),
+        (OSError(5, "Input/output error", "runs/x"), 1, "limbeck: runs/x: Input/output error; mend that"),
+        (PermissionError(13, "Permission denied"), 1, "limbeck: Permission denied; mend that"),
+        (ConnectionError("no route\nto host"), 1, "limbeck: no route to host; mend that"),
         (KeyboardInterrupt(), 130, "limbeck: interrupted"),
     ],
 )

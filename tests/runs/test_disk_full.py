@@ -121,9 +121,55 @@ def test_tensors_on_a_full_disk(disk):
     disk.free()
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written(tmp_path, tiny):
-    tmp_path.chmod(0o500)
-    with pytest.raises(StorageError, match="choose another --out"):
-        lk.distil(recipe=tiny(), out=tmp_path / "run")
-    tmp_path.chmod(0o700)
+KINDS = (
+    "run.json", "recipe.yaml", "checkpoint.safetensors", "weights.safetensors", "done.json", "timing.json",
+    "model.safetensors", "config.json", "manifest.json", "plan.json", "index.npy", "00000.safetensors", "test.npz",
+    "student", "record.json", "report.html",
+)  # fmt: skip
+"""Names of what a run writes, and some that it surely does: none may be forgotten by `test_every_kind_of_file`."""
+
+
+class NoRoomFor:
+    """Refuses to put one kind of file (a name, whatever the folder) in its place, the first time."""
+
+    def __init__(self, monkeypatch):
+        self.seen, self.kind, self.refused = set(), None, False
+        for name in ("replace", "rename"):
+            monkeypatch.setattr(os, name, self.asked(getattr(os, name)))
+
+    def asked(self, function):
+        def put(source, target, **keywords):
+            kind = os.path.basename(target)  # noqa: PTH119 - text, whatever was given
+            self.seen.add(kind)
+            if kind == self.kind and not self.refused:
+                self.refused = True
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(source))
+            return function(source, target, **keywords)
+
+        return put
+
+
+def test_every_kind_of_file(tmp_path, tiny, trainings, monkeypatch):
+    """Each in turn finds no room; the same call goes on every time, and ends as a run that always had room."""
+    recipe = tiny(guide={"use": "always"}, verdict={"seeds": 1}, train={"checkpoint_seconds": 0})
+    room = NoRoomFor(monkeypatch)
+    undisturbed = lk.distil(recipe=recipe, out=tmp_path / "undisturbed")
+    assert room.seen >= set(KINDS)
+    waiting, out = set(room.seen), tmp_path / "run"
+    while waiting:
+        room.kind, room.refused = next(kind for kind in (*KINDS, *sorted(waiting)) if kind in waiting), False
+        waiting.remove(room.kind)
+        try:
+            run = lk.distil(recipe=recipe, out=out)
+        except StorageError as full:
+            assert room.refused, room.kind
+            assert full.exit_code == 1
+            assert "no space left for" in str(full), room.kind
+            assert "free some and run the same command again" in str(full), room.kind
+        else:
+            assert not room.refused, f"{room.kind}: nobody noticed"
+    run = lk.distil(recipe=recipe, out=out)
+    assert trainings(out) == trainings(undisturbed.folder)
+    assert [m.quality for m in run.record.models] == [m.quality for m in undisturbed.record.models]
+    assert (run.student / "model.safetensors").read_bytes() == (undisturbed.student / "model.safetensors").read_bytes()
+    assert not [path for path in out.rglob("*") if ".tmp" in path.name or path.name.endswith(".exporting")]

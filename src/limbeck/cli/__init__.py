@@ -41,9 +41,9 @@ def _run(arguments: list[str]) -> int:
             traceback.print_exc()
         return _say(" ".join(str(error).split()), error.exit_code)
     except OSError as error:
-        if error.errno not in _FULL or debug:
+        if debug:
             raise
-        return _say(f"no space left for {error.filename or 'the run'}: free some and run the same command again", 1)
+        return _say(_refused(error), 1)
     except KeyboardInterrupt:
         code = _INTERRUPTED
     except Exception as error:
@@ -56,6 +56,15 @@ def _run(arguments: list[str]) -> int:
     if code == _INTERRUPTED:  # typer makes an exit of Ctrl-C
         return _say("interrupted", _INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _refused(error: OSError) -> str:
+    """What the system refused, where nobody nearer knew better."""
+    if error.errno in _FULL:
+        return f"no space left for {error.filename or 'the run'}: free some and run the same command again"
+    why = " ".join((error.strerror or str(error)).split())
+    where = "" if error.filename is None else f"{error.filename}: "
+    return f"{where}{why}; mend that and run the same command again (--debug shows where it happened)"
 
 
 def _say(message: str, code: int) -> int:
