@@ -297,7 +297,9 @@ def main() -> None:
     )
     parser.add_argument("--moments", type=int, default=5, help="a stage")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--whole", action="store_true", help="leave nothing out of any run")
+    parser.add_argument(
+        "--whole", nargs="*", choices=STAGES, default=[], help="stages whose last moment leaves nothing out of its run"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     recipe = given.folder / "killed.yaml"
@@ -315,7 +317,7 @@ def main() -> None:
             how = given.how[(number + STAGES.index(stage)) % len(given.how)]
             part = (number + draw.random()) / given.moments
             name = f"{stage}-{number}"
-            whole = given.whole or number == given.moments - 1
+            whole = number == given.moments - 1 and stage in given.whole
             row = ended_and_resumed(recipe, given.folder, name, how, stage, part, expected, whole)
             sys.stdout.write(json.dumps(row) + "\n")
             sys.stdout.flush()

@@ -48,7 +48,9 @@ def check_end(row, where):
 
 
 def test_killed_five_times_and_stopped_once_in_every_stage(tmp_path):
-    rows = ended(tmp_path, "--moments", "6", "--how", "kill", "time", "kill", "stop", "kill", "time")
+    rows = ended(
+        tmp_path, "--moments", "6", "--how", "kill", "time", "kill", "stop", "kill", "time", "--whole", "teacher"
+    )
     check(rows, 6)
     assert Counter(row["stage"] for row in rows if row["code"] < 0) == dict.fromkeys(STAGES, 5)
 
@@ -56,10 +58,10 @@ def test_killed_five_times_and_stopped_once_in_every_stage(tmp_path):
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_killed_fifty_times_in_every_stage(seed, tmp_path):
-    check(ended(tmp_path, "--moments", "10", "--seed", str(seed)), 10)
+    check(ended(tmp_path, "--moments", "10", "--seed", str(seed), "--whole", *STAGES), 10)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "full"])
 def test_stopped_and_out_of_room_anywhere(how, tmp_path):
-    check(ended(tmp_path, "--moments", "10", "--seed", "6", "--how", how), 10)
+    check(ended(tmp_path, "--moments", "10", "--seed", "6", "--how", how, "--whole", *STAGES), 10)

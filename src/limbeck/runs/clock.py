@@ -39,8 +39,13 @@ class Clock:
         before, start = self.seconds.get(name, 0.0), time.monotonic()
         try:
             yield
-        finally:
-            self.seconds[name] = round(before + time.monotonic() - start, 3)
-            if processes.is_main():
-                with suppress(StorageError):  # the block's own error says more
-                    write_json(self.path, self.seconds)
+        except BaseException:
+            with suppress(StorageError):  # the block's own error says more
+                self._count(name, before, start)
+            raise
+        self._count(name, before, start)
+
+    def _count(self, name: str, before: float, start: float) -> None:
+        self.seconds[name] = round(before + time.monotonic() - start, 3)
+        if processes.is_main():
+            write_json(self.path, self.seconds)
