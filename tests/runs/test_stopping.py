@@ -142,6 +142,8 @@ def test_a_stage_that_fails_is_counted_and_its_error_is_the_one_that_is_told(tmp
     monkeypatch.setattr("limbeck.runs.clock.write_json", full)
     with pytest.raises(ZeroDivisionError):
         fail()
+    with pytest.raises(StorageError, match="no space left"):
+        sit(clock, now, ("tuning", 1.0))
 
 
 @pytest.mark.parametrize("ending", [SystemExit(2), ProcessLostError("process 1 of 2 was lost")])
