@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from limbeck import students, teachers
+from limbeck.core.identity import state_fingerprint
 from limbeck.core.libraries import from_library
 from limbeck.core.outputs import LogitsOf, Place, inner
 from limbeck.core.runtime import seed_everything
@@ -117,15 +118,14 @@ def _started(blueprint: Blueprint, student: Student, seed: int) -> Blueprint:
         load(module)
         return module
 
-    new = load(blueprint.make(seed))
-    return Blueprint(
-        make, blueprint.preprocess, blueprint.spec, reseeds=bool(new), notes=(*blueprint.notes, *notes, *new)
-    )
+    told = (*blueprint.notes, *notes, *load(blueprint.make(seed)))
+    first, second = (state_fingerprint(make(each).state_dict()) for each in (seed, seed + 1))
+    return Blueprint(make, blueprint.preprocess, blueprint.spec, reseeds=first != second, notes=told)
 
 
 def _last(module: nn.Module) -> tuple[str, ...]:
     try:
-        return heads_of(module)
+        return heads_of(inner(module))
     except ModelError:  # without a linear layer everything has to fit
         return ()
 
