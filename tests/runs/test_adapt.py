@@ -228,6 +228,32 @@ def test_a_head_by_its_path_and_logits_by_their_name(tmp_path):
         adapted("head", tmp_path / "last", teacher, Given(teacher=Two()))
 
 
+def test_a_softmax_behind_the_new_head_is_found_or_undone(tmp_path):
+    """Cross-entropy takes logits: probabilities in their place would train something else without a word."""
+    soft = nn.Sequential(backbone(), nn.Softmax(1))
+    how = {"head": "0.head", "epochs": 3, "learning_rate": 0.01}
+    with pytest.raises(ModelError, match="so they seem to be probabilities"):
+        adapted(how, tmp_path, given=Given(teacher=soft))
+    _, raised = adapted(how, tmp_path / "a", {"output_kind": "probabilities"}, Given(teacher=soft))
+    _, plain = adapted({**how, "head": "head"}, tmp_path / "b")
+    mine, its = raised.live.module.state_dict()["0.head.weight"], plain.live.module.state_dict()["head.weight"]
+    torch.testing.assert_close(mine, its, rtol=1e-2, atol=1e-3)
+    assert adapted(how, tmp_path / "c", {"output_kind": "logits"}, Given(teacher=soft))
+
+
+def test_a_black_boxs_probabilities_are_probed_as_logits(tmp_path):
+    net = nn.Sequential(backbone(outputs=32), nn.Softmax(1)).eval()
+    to_onnx(net, torch.zeros(2, 1, 8, 8), tmp_path / "teacher.onnx")
+    teacher = {"from": str(tmp_path / "teacher.onnx")}
+    with pytest.raises(ModelError, match="so they seem to be probabilities"):
+        adapted("head", tmp_path, teacher, Given())
+    made, raised = adapted("head", tmp_path / "a", {**teacher, "output_kind": "probabilities"}, Given())
+    raw = torch.from_numpy(made.splits.transfer.read(np.arange(4)))
+    with torch.no_grad():
+        read = raised.live.module.model(raised.live.preprocess(raw))
+    torch.testing.assert_close(read.exp().sum(1), torch.ones(4))
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("how", ["head", "all"])
 def test_on_the_gpu(how, tmp_path):

@@ -18,7 +18,7 @@ from limbeck.core.weights import fit_state, read_state
 from limbeck.data.preprocess import Prepared, Preprocess, PreprocessSpec, normalisation
 from limbeck.data.source import Source
 from limbeck.errors import ModelError
-from limbeck.recipe.model import Recipe, Student, TeacherPreprocess
+from limbeck.recipe.model import Recipe, Student, Teacher, TeacherPreprocess
 from limbeck.runs.brought import Brought, bring, with_shape
 from limbeck.runs.foreign import called, copied, foreign
 from limbeck.runs.given import Given
@@ -164,18 +164,12 @@ def teacher_blueprint(recipe: Recipe, given: Given, splits: Splits) -> Blueprint
 def _as_it_is(recipe: Recipe, brought: Brought, preprocess: PreprocessSpec, splits: Splits) -> Blueprint:
     teacher, outputs = recipe.teacher, len(splits.classes)
     names = teacher.classes or brought.classes
-    probabilities = teacher.output_kind == "probabilities"
-    module = _logits_of(brought.module, brought.output, probabilities=probabilities)
+    module = _answering(brought.module, brought, teacher)
     blueprint = Blueprint(
         lambda _seed: module, preprocess, {"module": brought.name}, reseeds=False, classes=names, notes=brought.notes
     )
     width = outputs if names is None else len(names)
-    logits = tried(blueprint.prepared(recipe.seed), splits.transfer, width, "teacher")
-    if teacher.output_kind is None and like_probabilities(logits):
-        raise ModelError(
-            "the teacher's outputs are none of them negative and sum to 1 in each row, so they seem to be "
-            "probabilities; say teacher.output_kind: probabilities (or logits, if they are)"
-        )
+    _refuse_probabilities(tried(blueprint.prepared(recipe.seed), splits.transfer, width, "teacher"), teacher)
     if names is not None:
         columns(names, splits.classes, len(names))  # refused now, not when the run has begun
     return blueprint
@@ -185,8 +179,9 @@ def _adapted(recipe: Recipe, brought: Brought, preprocess: PreprocessSpec, split
     """The teacher with a new head for the data's classes, which is still to be trained."""
     outputs, how = len(splits.classes), recipe.teacher.adapt
     assert how is not None, "asked for"
-    base = _logits_of(brought.module, brought.output)
+    base = _answering(brought.module, brought, recipe.teacher)
     told = tried(Prepared(base, Preprocess(preprocess)), splits.transfer, None, "teacher")
+    _refuse_probabilities(told, recipe.teacher)
     if brought.black_box and how.what == "all":
         raise ModelError(f"teacher.adapt: {brought.name} cannot be trained as a whole; use adapt: head")
 
@@ -194,7 +189,7 @@ def _adapted(recipe: Recipe, brought: Brought, preprocess: PreprocessSpec, split
         if brought.black_box:
             seed_everything(seed)
             return Adapted(Probe(base, told.shape[1], outputs), ("head",), frozen=True)
-        fresh = _logits_of(copied(brought.module, "teacher"), brought.output)
+        fresh = _answering(copied(brought.module, "teacher"), brought, recipe.teacher)
         seed_everything(seed)
         heads = replace_heads(inner(fresh), outputs, how.head)
         return Adapted(fresh, heads, frozen=how.what == "head")
@@ -203,6 +198,19 @@ def _adapted(recipe: Recipe, brought: Brought, preprocess: PreprocessSpec, split
     blueprint = Blueprint(make, preprocess, spec, notes=brought.notes)
     tried(blueprint.prepared(recipe.seed), splits.transfer, outputs, "teacher", own_output=False)
     return blueprint
+
+
+def _answering(module: nn.Module, brought: Brought, teacher: Teacher) -> nn.Module:
+    """A teacher's module, or a copy of it, that gives logits alone."""
+    return _logits_of(module, brought.output, probabilities=teacher.output_kind == "probabilities")
+
+
+def _refuse_probabilities(logits: Tensor, teacher: Teacher) -> None:
+    if teacher.output_kind is None and like_probabilities(logits):
+        raise ModelError(
+            "the teacher's outputs are none of them negative and sum to 1 in each row, so they seem to be "
+            "probabilities; say teacher.output_kind: probabilities (or logits, if they are)"
+        )
 
 
 def _logits_of(module: nn.Module, output: Place | None, *, probabilities: bool = False) -> nn.Module:

@@ -71,6 +71,7 @@ def keep_teacher(
 def _brought(recipe: Recipe) -> dict[str, Any]:
     """The family of a teacher that got a new head: known where a library builds the whole of it again."""
     brought = recipe.teacher
-    rebuilt = brought.from_ is not None and from_library(brought.from_) and brought.output is None
+    alone = brought.output is None and brought.output_kind != "probabilities"
+    rebuilt = brought.from_ is not None and from_library(brought.from_) and alone
     own_head = brought.adapt is not None and brought.adapt.head is not None
     return {"family": brought.from_, **brought.settings} if rebuilt and not own_head else {"family": None}
