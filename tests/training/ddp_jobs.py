@@ -80,6 +80,7 @@ JOBS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Stage]]]] = {
     "bf16, normalised": (normalised, lambda: both(optimiser="sgd", learning_rate=0.05)),
     "fsdp, bf16": (plain, lambda: both(optimiser="sgd", learning_rate=0.05)),
     "fsdp, normalised": (normalised, lambda: both(optimiser="sgd", learning_rate=0.05)),
+    "fsdp, lent in eval mode": (lambda: normalised().eval(), lambda: both(optimiser="sgd", learning_rate=0.05)),
 }
 """Name -> fresh model, fresh stages, which one and two processes end alike.
 

@@ -126,7 +126,7 @@ class Sitting:
         """
         settings, done = self.stage.settings, progress.step - self.start
         self.rows = len(batch) * processes.world()
-        self.model.train()
+        self.engine.trained.train()
         set_learning_rate(self.optimiser, learning_rate(done, self.stage.steps, settings))
         self.optimiser.zero_grad()
         values: dict[str, float] = {}
