@@ -9,7 +9,9 @@ from PIL import Image
 
 import limbeck as lk
 from limbeck import recipe as recipes
+from limbeck.cli.shown import check_lines
 from limbeck.errors import DataError, InputError, TrustError
+from limbeck.exporting.onnx import to_onnx
 from limbeck.objectives import METHODS
 from limbeck.recipe.text import parse
 from limbeck.training.randomness import states
@@ -166,6 +168,27 @@ def test_check_follows_the_recipe():
     assert any("always inconclusive" in note for note in two.notes)
     larger = lk.check(recipe=SMALL, overrides={"train.batch_size": 128})
     assert larger.training_memory_mb > two.training_memory_mb
+
+
+def test_check_counts_the_memory_of_a_piece_and_of_weights_kept_beside():
+    def megabytes(**changes):
+        return lk.check(recipe={**SMALL, "student": student, "train": {"epochs": 1, **changes}}).training_memory_mb
+
+    student = {"family": "convnet", "width": 4, "depth": 1}
+    assert megabytes(batch_size=8000, accumulate=4) < 0.3 * megabytes(batch_size=8000)
+    student = {"family": "mlp", "width": 512, "depth": 2}
+    weights = lk.check(recipe={**SMALL, "student": student}).student.params * 4 / 2**20
+    plain = megabytes(batch_size=8)
+    assert megabytes(batch_size=8, ema=0.9) - plain == pytest.approx(weights, abs=0.1)
+    assert megabytes(batch_size=8, ema=0.9, patience=1) - plain == pytest.approx(2 * weights, abs=0.1)
+
+
+def test_check_does_not_guess_what_an_onnx_teacher_costs(tmp_path):
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10)).eval()
+    to_onnx(net, torch.zeros(2, 1, 8, 8), tmp_path / "teacher.onnx")
+    found = lk.check(recipe={**SMALL, "teacher": {"from": str(tmp_path / "teacher.onnx")}})
+    assert (found.teacher.params, found.teacher.macs) == (650, None)
+    assert "650 parameters, multiply-accumulates not counted" in " ".join(check_lines(found))
 
 
 def test_check_holds_the_student_against_the_device():

@@ -104,8 +104,9 @@ def verification_lines(found: "Verification") -> list[str]:
     return [f"{finding.where}: {finding.what}" for finding in found.findings]
 
 
-def _facts(params: int, macs: int) -> str:
-    return f"{params:,} parameters, {macs:,} multiply-accumulates an example"
+def _facts(params: int, macs: int | None) -> str:
+    work = "multiply-accumulates not counted" if macs is None else f"{macs:,} multiply-accumulates an example"
+    return f"{params:,} parameters, {work}"
 
 
 def measure_lines(found: "Measurement") -> list[str]:

@@ -24,7 +24,7 @@ class ModelFacts(_Frozen):
 
     name: str
     params: int
-    macs: int = Field(description="multiply-accumulates of one example")
+    macs: int | None = Field(description="multiply-accumulates of one example; null: not counted in an ONNX file")
     size_bytes: int = Field(description="weights as they are stored")
     steps: int = Field(description="optimiser steps of one training; 0 for a teacher that exists")
 
@@ -51,7 +51,7 @@ class Checked(_Frozen):
     batch_size: int
     arms: list[ArmFacts]
     peak_memory_bytes: int | None = Field(description="of the student: live activations, batch 1, float32")
-    training_memory_mb: float = Field(description="rough: weights, gradients, optimiser and activations of one batch")
+    training_memory_mb: float = Field(description="rough: weights, gradients, optimiser and activations of one pass")
     fits: list[str] = Field(description="the student against the device's limits, as far as they are known")
     exceeds: list[str] = Field(description="limits that the student cannot meet")
     notes: list[str]
@@ -132,7 +132,7 @@ def _model(blueprint: "Blueprint", plan: "Plan", name: str, steps: int) -> Model
     return ModelFacts(
         name=name,
         params=parameters(model) + numbers,
-        macs=macs(model, _example(plan, 1)),
+        macs=None if numbers else macs(model, _example(plan, 1)),
         size_bytes=weights_bytes(model) + size,
         steps=steps,
     )
@@ -173,7 +173,7 @@ def _arm(plan: "Plan", place: int) -> ArmFacts:
 
 
 def _training_bytes(plan: "Plan") -> int:
-    """Weights, gradients and two moments of the optimiser (4 bytes each), and what one batch keeps for the way back."""
+    """Weights, gradients and two moments of the optimiser (4 bytes each), and what a pass keeps for the way back."""
     import torch
 
     model = plan.student.prepared(plan.recipe.seed).train()
@@ -190,8 +190,10 @@ def _training_bytes(plan: "Plan") -> int:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         model(_example(plan, rows)).sum()
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    at_once = -(-plan.recipe.train.batch_size // plan.recipe.train.accumulate)
-    return 16 * parameters + sum(kept.values()) * at_once // rows
+    train = plan.recipe.train
+    beside = 4 * parameters * ((train.ema is not None) + (train.patience is not None))  # the average, the best so far
+    at_once = -(-train.batch_size // train.accumulate)
+    return 16 * parameters + beside + sum(kept.values()) * at_once // rows
 
 
 def _notes(plan: "Plan") -> list[str]:
