@@ -15,7 +15,7 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.positions import mean, total
 from limbeck.objectives.ranges import check_choice, check_positive
-from limbeck.objectives.reading import bridge_at, bridged, read, taps_needed
+from limbeck.objectives.reading import bridge_at, bridged, read_both, taps_needed
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.text import settings
 
@@ -97,8 +97,7 @@ class ActivationBoundaries(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"activation-boundaries": scalar}`."""
-        mine = read(student, self.student, "student", CARD.name)
-        other = read(teacher, self.teacher, "teacher", CARD.name)
+        mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
         mine, other, real = bridged(CARD.name, self.bridge, mine, other, batch)
         rows = activation_boundaries_rows(mine, other, self.margin, self.variant, real)
         return {CARD.name: weighted_mean(rows, batch.weight)}

@@ -14,7 +14,7 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.positions import real_only, real_positions
 from limbeck.objectives.ranges import check_at_least, check_choice
-from limbeck.objectives.reading import read, taps_needed
+from limbeck.objectives.reading import read_both, taps_needed
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.relations import unit
 from limbeck.objectives.text import settings
@@ -116,8 +116,7 @@ class AttentionTransfer(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"attention-transfer": scalar}`."""
-        mine = read(student, self.student, "student", CARD.name)
-        other = read(teacher, self.teacher, "teacher", CARD.name)
+        mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
         real = None
         if mine.ndim == other.ndim == 3 and mine.shape[1] == other.shape[1]:
             real = real_positions(mine, batch.mask, CARD.name)

@@ -16,7 +16,7 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.memory import Memory
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.ranges import check_at_least, check_share, check_temperature
-from limbeck.objectives.reading import built, read, shape_at, taps_needed
+from limbeck.objectives.reading import built, read_both, shape_at, taps_needed
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.relations import unit
 from limbeck.objectives.text import settings
@@ -58,7 +58,7 @@ def contrast_rows(
 
 
 class CRD(Objective):
-    """Both directions' contrast, mean over the batch's weight; the value couples a batch, each process its own.
+    """Both directions' contrast, mean over the batch's weight; the value couples a batch, which processes gather.
 
     The paper scores against its data set's memory with the noise-contrastive critic of equation 19; `examples` chooses
     that critic (without the authors' normalising constant), otherwise it is InfoNCE, which needs no size. Negatives are
@@ -119,8 +119,8 @@ class CRD(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"crd": scalar}`; in training, the batch is remembered afterwards."""
-        mine = read(student, self.student, "student", CARD.name)
-        other = read(teacher, self.teacher, "teacher", CARD.name).detach()
+        mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
+        other = other.detach()
         embed = built(self.embed, CARD.name)
         s, t = (
             unit(part(side, batch.mask if side.ndim == 3 else None))

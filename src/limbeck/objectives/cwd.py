@@ -13,7 +13,7 @@ from limbeck.objectives.bridges import Bridge
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.ranges import check_temperature
-from limbeck.objectives.reading import bridge_at, bridged, read, taps_needed
+from limbeck.objectives.reading import bridge_at, bridged, read_both, taps_needed
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.text import settings
 
@@ -93,8 +93,7 @@ class ChannelWise(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"channel-wise": scalar}`."""
-        mine = read(student, self.student, "student", CARD.name)
-        other = read(teacher, self.teacher, "teacher", CARD.name)
+        mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
         mine, other, real = bridged(CARD.name, self.bridge, mine, other, batch)
         mine, other = (side.flatten(2) if side.ndim == 4 else side.transpose(1, 2) for side in (mine, other))
         rows = channel_wise_rows(mine, other, self.temperature, real)

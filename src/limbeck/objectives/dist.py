@@ -21,7 +21,7 @@ CARD = MethodCard(
     name="dist",
     summary="Pearson's correlation of student and teacher, over the classes of a row and over the rows of a class.",
     needs="teacher logits; multiclass; no labels",
-    cost="as soft-targets; the value depends on who shares the batch (per process where there are several)",
+    cost="as soft-targets; the value depends on who shares the batch",
     helps="a teacher much stronger than the student, trained with strong augmentation: relations are easier to match",
     hurts="small batches and many classes: a class that nobody in the batch resembles has a correlation of noise; "
     "confidence is not taught, so keep hard-labels beside it",
@@ -71,8 +71,8 @@ class DIST(Objective):
     """`T^2 (beta inter + gamma intra)`: one minus the mean correlation over rows, and over classes.
 
     *Inter* compares the classes of each row, weighted mean over rows. *Intra* compares the rows of each class, weighted
-    by the batch's weight, mean over classes: it depends on who shares the batch, and is per process. Two terms are
-    logged, `dist-inter` and `dist-intra`, each with its factor. (`T^2` is the authors' code's.)
+    by the batch's weight, mean over classes: it depends on who shares the batch, which processes gather. Two terms
+    are logged, `dist-inter` and `dist-intra`, each with its factor. (`T^2` is the authors' code's.)
 
     Args:
         beta: factor of the inter-class relation, at least 0.

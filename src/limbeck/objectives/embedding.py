@@ -14,7 +14,7 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.positions import real_positions
 from limbeck.objectives.ranges import check_choice
-from limbeck.objectives.reading import bridge_at, built, read, taps_needed
+from limbeck.objectives.reading import bridge_at, built, read_both, taps_needed
 from limbeck.objectives.reduce import full_precision, weighted_mean
 from limbeck.objectives.text import settings
 
@@ -116,10 +116,7 @@ class Embedding(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"embedding": scalar}`."""
-        mine, other = (
-            read(side, tap, who, "embedding")
-            for side, tap, who in ((student, self.student, "student"), (teacher, self.teacher, "teacher"))
-        )
+        mine, other = read_both("embedding", (student, self.student), (teacher, self.teacher))
         if self.student is not None:
             mine = built(self.bridge, "embedding")(mine, real_positions(mine, batch.mask, "embedding"))
         return {"embedding": self.on_tensors(mine, other, batch.weight)}

@@ -17,7 +17,7 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.positions import mean
 from limbeck.objectives.ranges import check_choice, check_positive
-from limbeck.objectives.reading import bridge_at, bridged, built, grid_shape, read, taps_needed
+from limbeck.objectives.reading import bridge_at, bridged, built, grid_shape, read_both, taps_needed
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.relations import unit
 from limbeck.objectives.text import settings
@@ -125,8 +125,7 @@ class FactorTransfer(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"factor-transfer": scalar}`."""
-        mine = read(student, self.student, "student", CARD.name)
-        other = read(teacher, self.teacher, "teacher", CARD.name)
+        mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
         grid = as_grid(other, f"{CARD.name}: the teacher's activation").detach()
         factors, again = built(self.paraphraser, CARD.name)(grid)
         mine, factors_of, _ = bridged(CARD.name, self.bridge, mine, factors, batch)

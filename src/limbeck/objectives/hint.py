@@ -13,7 +13,7 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.positions import mean, total
 from limbeck.objectives.ranges import check_choice
-from limbeck.objectives.reading import bridge_at, bridged, read, taps_needed
+from limbeck.objectives.reading import bridge_at, bridged, read_both, taps_needed
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.text import settings
 
@@ -92,8 +92,7 @@ class Hint(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"hint": scalar}`."""
-        mine = read(student, self.student, "student", CARD.name)
-        other = read(teacher, self.teacher, "teacher", CARD.name)
+        mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
         mine, other, real = bridged(CARD.name, self.bridge, mine, other, batch)
         return {CARD.name: weighted_mean(hint_rows(mine, other, self.variant, real), batch.weight)}
 

@@ -14,7 +14,7 @@ from limbeck.objectives.draws import uniform
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.positions import total
 from limbeck.objectives.ranges import check_at_least
-from limbeck.objectives.reading import bridge_at, bridged, built, grid_shape, read, taps_needed
+from limbeck.objectives.reading import bridge_at, bridged, built, grid_shape, read_both, taps_needed
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.text import settings
 
@@ -81,8 +81,7 @@ class MGD(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"mgd": scalar}`."""
-        mine = read(student, self.student, "student", CARD.name)
-        other = read(teacher, self.teacher, "teacher", CARD.name)
+        mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
         other = as_grid(other, f"{CARD.name}: the teacher's activation")
         mine, other, _ = bridged(CARD.name, self.bridge, mine, other, batch)
         drawn = uniform(batch.ids, batch.views, other[0, 0].numel(), self.seed)

@@ -13,7 +13,7 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.positions import mean
 from limbeck.objectives.ranges import check_choice
-from limbeck.objectives.reading import bridge_at, bridged, built, read, taps_needed
+from limbeck.objectives.reading import bridge_at, bridged, built, read_both, taps_needed
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.relations import unit
 from limbeck.objectives.text import settings
@@ -98,8 +98,7 @@ class PKD(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"pkd": scalar}`."""
-        mine = read(student, self.student, "student", CARD.name)
-        other = read(teacher, self.teacher, "teacher", CARD.name)
+        mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
         if self.tokens == "class" and mine.ndim == other.ndim == 3:
             crossing = built(self.bridge, CARD.name)
             mine, other, real = crossing.across_channels(mine[:, 0]), other[:, 0].detach(), None

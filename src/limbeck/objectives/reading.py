@@ -40,6 +40,13 @@ def read(signals: Signals | None, tap: str | None, who: str, method: str) -> Ten
     return full_precision(signals.features[tap])
 
 
+def read_both(
+    method: str, student: tuple[Signals, str | None], teacher: tuple[Signals | None, str | None]
+) -> tuple[Tensor, Tensor]:
+    """What both sides say, each given as (signals, tap); see `read`."""
+    return read(*student, "student", method), read(*teacher, "teacher", method)
+
+
 def shape_at(shapes: Shapes, tap: str, who: str, method: str) -> tuple[int, ...]:
     """Shape of the activation at a tap, without the batch axis.
 

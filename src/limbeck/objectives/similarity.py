@@ -9,7 +9,7 @@ from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
-from limbeck.objectives.reading import read, taps_needed
+from limbeck.objectives.reading import read_both, taps_needed
 from limbeck.objectives.relations import mean_over, relatives, unit
 from limbeck.objectives.text import settings
 
@@ -76,9 +76,8 @@ class SimilarityPreserving(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"similarity-preserving": scalar}`."""
-        mine = read(student, self.student, "student", CARD.name)
-        other = read(teacher, self.teacher, "teacher", CARD.name)
-        return {CARD.name: self.on_tensors(mine, other, batch.weight)}
+        both = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
+        return {CARD.name: self.on_tensors(*both, batch.weight)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
         """The scalar for two representations of the same rows."""

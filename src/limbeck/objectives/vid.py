@@ -16,7 +16,7 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.positions import mean, total
 from limbeck.objectives.ranges import check_at_least, check_choice
-from limbeck.objectives.reading import bridge_at, bridged, built, read, shape_at, taps_needed
+from limbeck.objectives.reading import bridge_at, bridged, built, read_both, shape_at, taps_needed
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.text import settings
 
@@ -105,8 +105,7 @@ class VID(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"vid": scalar}`."""
-        mine = read(student, self.student, "student", CARD.name)
-        other = read(teacher, self.teacher, "teacher", CARD.name)
+        mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
         mine, other, real = bridged(CARD.name, self.bridge, mine, other, batch)
         variance = F.softplus(built(self.alpha, CARD.name)) + _LEAST
         if other.ndim == 4:
