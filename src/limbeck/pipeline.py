@@ -67,16 +67,16 @@ def run(plan: Plan, out: Path, reporter: Reporter) -> Record:
         record = None
         if processes.is_main():
             record = _proven(
-                plan, raised=raised, heard=heard, tunings=tunings, fitted=fitted, folder=folder, clock=clock,
-                reporter=reporter,
+                plan, fingerprint, raised=raised, heard=heard, tunings=tunings, fitted=fitted, folder=folder,
+                clock=clock, reporter=reporter,
             )  # fmt: skip
         processes.barrier()
     return record or records.read(folder)
 
 
 def _proven(
-    plan: Plan, *, raised: Raised, heard: Heard, tunings: list[Tuning], fitted: list[list[Fitted]], folder: Path,
-    clock: Clock, reporter: Reporter,
+    plan: Plan, fingerprint: str, *, raised: Raised, heard: Heard, tunings: list[Tuning], fitted: list[list[Fitted]],
+    folder: Path, clock: Clock, reporter: Reporter,
 ) -> Record:  # fmt: skip
     """Measures, judges, exports and reports what was trained."""
     reporter.say("measuring quality, calibration, size and speed")
@@ -84,7 +84,7 @@ def _proven(
         subjects = _measured(plan, raised, fitted)
         models = model_records(subjects, plan.splits, plan.task, folder)
         verdicts = _verdicts(plan, subjects)
-    prints = Fingerprints(data=plan.splits.fingerprint(), teacher=heard.fingerprint, recipe=plan.fingerprint())
+    prints = Fingerprints(data=plan.splits.fingerprint(), teacher=heard.fingerprint, recipe=fingerprint)
     record = assemble(
         plan, models=models, verdicts=verdicts, tunings=tunings, prints=prints, conditions=CONDITIONS,
         folder=folder, more_notes=[heard.note, *notes_on_teacher(plan, raised), *notes_on_costs(subjects)],

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from limbeck.core.optional import require
+from limbeck.core.printed import reason
 from limbeck.errors import ModelError
 
 if TYPE_CHECKING:
@@ -144,14 +145,12 @@ def _made(build: Any, name: str, where: str, *, pretrained: bool) -> "nn.Module"
             warnings.simplefilter("ignore")
             module = build()
     except Exception as error:  # foreign code may raise anything
-        lines = str(error).strip().splitlines() or [""]
-        reason = f"{type(error).__name__}: {lines[0]}"
         if pretrained:
             raise ModelError(
-                f"{where}: the pretrained weights of {name} cannot be had ({reason}); name a file that you have in "
-                f"{where}.weights, or say {where}.pretrained: false"
+                f"{where}: the pretrained weights of {name} cannot be had ({reason(error)}); name a file that you "
+                f"have in {where}.weights, or say {where}.pretrained: false"
             ) from error
-        raise ModelError(f"{where}: {name} cannot be built: {reason}") from error
+        raise ModelError(f"{where}: {name} cannot be built: {reason(error)}") from error
     assert isinstance(module, nn.Module), "both libraries make modules"
     return module
 

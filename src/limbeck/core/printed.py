@@ -1,4 +1,7 @@
-"""Text of any origin where it is printed: names of files may hold what no encoding has, and what terminals obey."""
+"""Text of any origin where it is printed: names of files may hold what no encoding has, and what terminals obey.
+
+Errors of other people's code may fill a screen.
+"""
 
 import re
 
@@ -24,3 +27,14 @@ def plain(text: str) -> str:
         'red\\x1b[31m.png'
     """
     return _COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def reason(error: Exception) -> str:
+    r"""The kind of an error, and the first line of what it says.
+
+    Example:
+        >>> reason(ValueError("no such size\nsee the manual")), reason(KeyError())
+        ('ValueError: no such size', 'KeyError')
+    """
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,7 +1,6 @@
 """A teacher that was trained on something else gets a new head: a training before the students'."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ from limbeck.runs.fit import Fitted, Job, Shop, fit
 from limbeck.runs.plan import Plan
 from limbeck.teachers.heads import Adapted, features_of
 from limbeck.teachers.live import CHUNK
-from limbeck.teachers.steady import steady
+from limbeck.teachers.steady import filled_up, steady
 
 HEAD_NAME = "teacher's new head"
 
@@ -150,10 +149,8 @@ def _asked(model: Prepared, fresh: Adapted, source: Source, device: str, reporte
     ):
         for start in range(0, len(source), CHUNK):
             rows = np.arange(start, min(start + CHUNK, len(source)))
-            raw: Any = torch.from_numpy(np.ascontiguousarray(source.read(rows)))
-            short = CHUNK - len(raw)
-            padded = torch.cat([raw, raw[-1:].expand(short, *raw.shape[1:])]) if short else raw
-            model(padded.to(device))
+            raw = torch.from_numpy(np.ascontiguousarray(source.read(rows)))
+            model(filled_up(raw, CHUNK).to(device))
             kept.append(read.pop()[: len(raw)].float().cpu())
             bar.advance(len(raw))
     return torch.cat(kept)

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from limbeck.core.dotted import load_object
+from limbeck.core.printed import reason
 from limbeck.errors import ModelError
 from limbeck.recipe.model import GIVEN
 from limbeck.runs.given import Given
@@ -58,9 +59,3 @@ def copied(module: nn.Module, what: str) -> nn.Module:
         raise ModelError(
             f"the {what} cannot be copied for each seed: {reason(error)}; give a function that makes a fresh one"
         ) from error
-
-
-def reason(error: Exception) -> str:
-    """The first line of what foreign code complained about."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

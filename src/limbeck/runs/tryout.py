@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 
 from limbeck.core.outputs import Place, described, place_of
+from limbeck.core.printed import reason
 from limbeck.data.preprocess import Prepared
 from limbeck.data.source import Source
 from limbeck.errors import ModelError
 from limbeck.measuring.modes import device_of, evaluating
-from limbeck.runs.foreign import reason
 
 NEAR = 1e-4
 """How far from 1 probabilities may sum up to."""

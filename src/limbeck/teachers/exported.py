@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from limbeck.core.identity import file_fingerprint
+from limbeck.core.printed import reason
 from limbeck.errors import ModelError, TrustError
+from limbeck.teachers.steady import filled_up
 
 MOST_ROWS = 128
 """Rows a call, where the program takes any number."""
@@ -38,12 +40,8 @@ class ExportedTeacher(nn.Module):
         if not self.dtype.is_floating_point:
             x = x.round().clamp(torch.iinfo(self.dtype).min, torch.iinfo(self.dtype).max)
         x = x.to(self.dtype)
-        parts = [self._run(part) for part in torch.split(x, self.rows)]
+        parts = [self.program(filled_up(part, self.rows)) for part in torch.split(x, self.rows)]
         return _together(parts, len(x))
-
-    def _run(self, x: Tensor) -> Any:  # noqa: ANN401
-        short = self.rows - len(x)
-        return self.program(torch.cat([x, x[-1:].expand(short, *x.shape[1:])]) if short else x)
 
     def train(self, mode: bool = True) -> "ExportedTeacher":  # noqa: ARG002 - torch's own signature
         """A program is as it was exported; it has no modes, and refuses to be asked for one."""
@@ -72,7 +70,7 @@ def load_exported(path: Path, *, trust_code: bool) -> ExportedTeacher:
         exported = torch.export.load(path)
         program = exported.module()
     except Exception as error:  # an archive may hold anything
-        raise ModelError(f"teacher.from: {path} cannot be opened as a torch.export file: {_first(error)}") from error
+        raise ModelError(f"teacher.from: {path} cannot be opened as a torch.export file: {reason(error)}") from error
     names = exported.graph_signature.user_inputs
     found = [node.meta.get("val") for node in exported.graph.nodes if node.op == "placeholder" and node.name in names]
     if len(found) != 1 or not isinstance(found[0], Tensor) or found[0].ndim < 2:
@@ -103,8 +101,3 @@ def _together(parts: list[Any], rows: int) -> Any:  # noqa: ANN401
     if isinstance(first, list | tuple):
         return tuple(_together(list(group), rows) for group in zip(*parts, strict=True))
     return first
-
-
-def _first(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

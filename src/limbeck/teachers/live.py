@@ -12,7 +12,7 @@ from limbeck.data.preprocess import Preprocess, PreprocessSpec
 from limbeck.errors import ModelError
 from limbeck.taps import tapped
 from limbeck.teachers.classes import columns
-from limbeck.teachers.steady import steady
+from limbeck.teachers.steady import filled_up, steady
 
 CHUNK = 128
 """Rows a forward pass: fixed, since float32 rows differ in the last bits with the batch size."""
@@ -84,9 +84,7 @@ class LiveTeacher:
         return Signals(logits=rows, features=features)
 
     def _chunk(self, raw: Tensor, read: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        short = self.chunk - len(raw)
-        padded = torch.cat([raw, raw[-1:].expand(short, *raw.shape[1:])]) if short else raw
-        logits = self.module(self.preprocess(padded))
+        logits = self.module(self.preprocess(filled_up(raw, self.chunk)))
         if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != self.chunk:
             raise ModelError(
                 f"the teacher must give logits of shape ({self.chunk}, classes); it gave {described(logits)}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
@@ -33,6 +34,17 @@ def steady(module: nn.Module) -> Iterator[None]:
     finally:
         for each in patched:
             del each.__dict__["forward"]
+
+
+def filled_up(rows: Tensor, count: int) -> Tensor:
+    """The rows, with copies of the last one behind them where there are fewer than `count`.
+
+    Example:
+        >>> filled_up(torch.tensor([[1], [2]]), 4).flatten().tolist()
+        [1, 2, 2, 2]
+    """
+    short = count - len(rows)
+    return torch.cat([rows, rows[-1:].expand(short, *rows.shape[1:])]) if short else rows
 
 
 def _unsteady(linear: nn.Linear) -> bool:

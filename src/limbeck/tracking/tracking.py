@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from limbeck.core import processes
 from limbeck.core.optional import require
+from limbeck.core.printed import reason
 from limbeck.core.storage import write_json
 from limbeck.tracking.run import Card, Run
 
@@ -147,8 +148,7 @@ class Told:
         except Exception as error:  # noqa: BLE001 - whatever a tracker's library raises, training goes on
             self._runs.pop(kind, None)
             self._tracking.failed.add(kind)
-            lines = str(error).strip().splitlines() or [""]
-            self._tracking.say(f"{kind} failed and is left alone, training goes on: {type(error).__name__}: {lines[0]}")
+            self._tracking.say(f"{kind} failed and is left alone, training goes on: {reason(error)}")
 
 
 NOWHERE: Final = Tracking({}, Path(), {}, "", lambda _message: None)

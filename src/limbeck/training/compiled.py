@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from limbeck.core.batch import Inputs
+from limbeck.core.printed import reason
 
 
 def compile_forward(model: nn.Module, device: torch.device) -> tuple[Callable[[Inputs], object], str | None]:
@@ -18,9 +19,9 @@ def compile_forward(model: nn.Module, device: torch.device) -> tuple[Callable[[I
     Returns:
         What to call, and a note where it is the plain model, because nothing here can compile.
     """
-    reason = cannot_compile(device)
-    if reason is not None:
-        return model, f"train.compile: true, but nothing can be compiled here ({reason}), so training runs eagerly"
+    why = cannot_compile(device)
+    if why is not None:
+        return model, f"train.compile: true, but nothing can be compiled here ({why}), so training runs eagerly"
     return torch.compile(model, dynamic=False), None
 
 
@@ -29,8 +30,7 @@ def cannot_compile(device: torch.device) -> str | None:
     try:
         torch.compile(_probe, dynamic=False)(torch.ones(8, device=device))
     except Exception as error:  # noqa: BLE001 - whatever the compiler's own stack raises
-        lines = [line for line in str(error).strip().splitlines() if line.strip()]
-        return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+        return reason(error)
     return None
 
 
