@@ -18,7 +18,8 @@ from limbeck.errors import DataError
 _TEXT = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _BINARY = (".parquet", ".pq")
 _DATA = SUFFIXES | {".npy", ".npz"}
-_BLOCK_BYTES = 1 << 22
+_BLOCK_BYTES = 1 << 20
+"""Arrow reads some forty of them ahead, so this bounds the memory that a long file takes."""
 _DELIMITERS = (",", ";", "\t", "|")
 
 
