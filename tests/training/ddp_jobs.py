@@ -16,6 +16,9 @@ from limbeck.data.view_ops import Shift
 from limbeck.data.views import Views
 from limbeck.measuring.evaluate import Evaluator
 from limbeck.objectives import HardLabels, SoftTargets, as_sum
+from limbeck.objectives.crd import CRD
+from limbeck.objectives.gradient_attention import GradientAttention
+from limbeck.objectives.hint import Hint
 from limbeck.objectives.rkd_distance import RKDDistance
 from limbeck.students.convnet import ConvNet
 from limbeck.task import TASKS
@@ -69,6 +72,19 @@ JOBS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Stage]]]] = {
     "in pieces, averaged": (plain, lambda: both(accumulate=3, ema=0.9)),
     "few labels": (plain, both),
     "rows compared": (plain, lambda: [Stage(RKDDistance() + 0.5 * HardLabels(), 10, always(evaluations=2))]),
+    "hint, then answers": (
+        plain,
+        lambda: [
+            Stage(as_sum(Hint("3", "2", "mean-square")), 5, always(learning_rate=5e-3)),
+            Stage(0.7 * SoftTargets(2.0) + 0.3 * HardLabels(), 5, always(evaluations=2)),
+        ],
+    ),
+    "remembered activations": (
+        plain,
+        lambda: [Stage(0.5 * CRD("3", "2", width=8, memory=40) + HardLabels(), 10, always(evaluations=2))],
+    ),
+    "gradients": (plain, lambda: [Stage(0.01 * GradientAttention() + HardLabels(), 10, always(evaluations=2))]),
+    "fsdp, hint": (plain, lambda: [Stage(Hint("3", "2", "mean-square") + HardLabels(), 10, always(evaluations=2))]),
     "two stages": (
         normalised,
         lambda: [

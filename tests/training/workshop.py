@@ -23,6 +23,9 @@ from limbeck.data.view_ops import Noise, Shift
 from limbeck.data.views import Views
 from limbeck.measuring.evaluate import Evaluator
 from limbeck.objectives import Decay, First, HardLabels, Needs, Objective, SoftTargets, as_sum
+from limbeck.objectives.crd import CRD
+from limbeck.objectives.gradient_attention import GradientAttention
+from limbeck.objectives.hint import Hint
 from limbeck.students.convnet import ConvNet
 from limbeck.task import TASKS
 from limbeck.teachers.live import LiveTeacher
@@ -94,10 +97,11 @@ class Bridged(Objective):
 
 
 @cache
-def teacher() -> LiveTeacher:
+def teacher(*, input_gradient: bool = False) -> LiveTeacher:
     torch.manual_seed(11)
     module = nn.Sequential(nn.Flatten(), nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 10))
-    return LiveTeacher(module, preprocess=PIXELS, classes=tuple("0123456789"))
+    digits = tuple("0123456789")
+    return LiveTeacher(module, preprocess=PIXELS, classes=digits, taps=("2",), input_gradient=input_gradient)
 
 
 def always(settings: TrainSettings | None = None, **values: Any) -> TrainSettings:
@@ -133,6 +137,18 @@ JOBS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Stage]]]] = {
             Stage(as_sum(SoftTargets(3.0)), 8, always(evaluations=4, ema=0.9, patience=4, schedule="linear")),
         ],
     ),
+    "a hint, then answers": (
+        mlp,
+        lambda: [
+            Stage(as_sum(Hint("1.2", "2", "mean-square")), 6, always(evaluations=2)),
+            Stage(0.7 * SoftTargets(2.0) + 0.3 * HardLabels(), 8, always(evaluations=3)),
+        ],
+    ),
+    "remembered activations": (
+        mlp,
+        lambda: [Stage(0.5 * CRD("1.2", "2", width=8, memory=40) + HardLabels(), 14, always(evaluations=3))],
+    ),
+    "gradients": (mlp, lambda: [Stage(0.01 * GradientAttention() + HardLabels(), 14, always(evaluations=3))]),
     "two stages": (
         conv,
         lambda: [
@@ -181,10 +197,11 @@ def work(job: str, *, store: Path | None = None, seed: int = 0, source: Any = No
 
 
 def run(model: nn.Module, stages: Sequence[Stage], *, source: Any = None, **others: Any) -> Trained:
+    reads_gradients = any(stage.objective.needs().input_gradient for stage in stages)
     arguments = {
         "goal": GOAL,
         "batches": batches() if source is None else source,
-        "teacher": teacher(),
+        "teacher": teacher(input_gradient=True) if reads_gradients else teacher(),
         "evaluate": evaluate,
         "runtime": CPU,
         "seed": 0,
@@ -200,7 +217,7 @@ class Stopped(Exception):  # noqa: N818
 
 @dataclass
 class Stops:
-    """Batches that do something before they hand out the batch of certain steps."""
+    """Batches that do something before they first hand out the batch of certain steps (bridges ask for one too)."""
 
     at: dict[int, Callable[[], Any]]
     source: Any = field(default_factory=batches)
@@ -208,7 +225,7 @@ class Stops:
     def from_step(self, step: int):
         for number, batch in enumerate(self.source.from_step(step), start=step):
             if number in self.at:
-                self.at[number]()
+                self.at.pop(number)()
             yield batch
 
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor, nn
 
 from limbeck.core.batch import Batch
+from limbeck.core.needs import Needs, Shapes
 from limbeck.core.signals import Signals
 
 
@@ -44,6 +45,14 @@ class Batches(Protocol):
 
 class Objective(Protocol):
     """What is minimised; `limbeck.objectives.WeightedSum` fills this role, and is an `nn.Module`."""
+
+    def needs(self) -> Needs:
+        """Everything that any part reads."""
+        ...
+
+    def build(self, student: Shapes, teacher: Shapes) -> None:
+        """Makes bridges and memories from the shapes at the taps; once, before the optimiser sees the parameters."""
+        ...
 
     def needs_teacher(self, progress: float) -> bool:
         """Whether the teacher must be asked at this share of training (0..1)."""

@@ -2,10 +2,7 @@
 
 from collections.abc import Mapping
 
-import torch
-from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
@@ -27,30 +24,6 @@ CARD = MethodCard(
     paper="Zagoruyko, Komodakis 2017, Paying More Attention to Attention, arXiv 1612.03928, equations 3 to 5",
     suggested="small weights first: the gradient's size depends on that of the input's pixels",
 )
-
-
-def input_gradient(
-    logits: Float[Tensor, "b classes"], inputs: Float[Tensor, "b *shape"], target: Int[Tensor, " b"], *, student: bool
-) -> Float[Tensor, "b *shape"]:
-    """Each row's gradient of its cross-entropy by its input.
-
-    It is for whoever asks a model: give both models the same raw inputs, with `requires_grad`, and let each do its own
-    preprocessing, so that both gradients are by the same numbers.
-
-    Args:
-        logits: computed from `inputs` with a graph.
-        inputs: what the gradient is by.
-        target: class indices.
-        student: whether the result can be differentiated again; a teacher's cannot.
-
-    Example:
-        >>> pixels = torch.zeros(1, 2, requires_grad=True)
-        >>> input_gradient(pixels * 4, pixels, torch.tensor([0]), student=False)
-        tensor([[-2.,  2.]])
-    """
-    loss = F.cross_entropy(full_precision(logits), target, reduction="sum")
-    (gradient,) = torch.autograd.grad(loss, inputs, create_graph=student, retain_graph=True)
-    return gradient
 
 
 class GradientAttention(Objective):

@@ -2,41 +2,20 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
 from jaxtyping import Bool
 from torch import Tensor, nn
 
 from limbeck.core.batch import Batch
+from limbeck.core.needs import Needs, Shapes
 from limbeck.core.signals import Signals
+
+__all__ = ["Needs", "Objective", "Shapes", "labelled"]
 
 if TYPE_CHECKING:
     from limbeck.objectives.schedule import Schedule
     from limbeck.objectives.weighted import WeightedSum
-
-
-Shapes = Mapping[str, tuple[int, ...]]
-"""Path of a tap -> shape of its activation, without the batch axis."""
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What an objective must be handed.
-
-    Attributes:
-        teacher: whether it listens to a teacher at all.
-        labels: whether it learns from the data's own labels.
-        student_taps: paths of student activations it reads.
-        teacher_taps: paths of teacher activations it reads.
-        input_gradient: whether it reads, of both sides, the cross-entropy's gradient by the raw inputs.
-    """
-
-    teacher: bool = True
-    labels: bool = False
-    student_taps: tuple[str, ...] = ()
-    teacher_taps: tuple[str, ...] = ()
-    input_gradient: bool = False
 
 
 class Objective(nn.Module, ABC):

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from limbeck.core.architecture import architecture_fingerprint
 from limbeck.core.batch import Batch
 from limbeck.core.identity import fingerprint, state_fingerprint
+from limbeck.core.needs import Needs, Shapes, union
 from limbeck.core.signals import Signals
 from limbeck.errors import RecipeError
-from limbeck.objectives.objective import Needs, Objective, Shapes
+from limbeck.objectives.objective import Objective
 from limbeck.objectives.schedule import First, Schedule, as_schedule
 
 
@@ -61,14 +62,7 @@ class WeightedSum(nn.Module):
 
     def needs(self) -> Needs:
         """Everything that any part needs."""
-        needs = [part.needs() for part in self._objectives()]
-        return Needs(
-            teacher=any(need.teacher for need in needs),
-            labels=any(need.labels for need in needs),
-            student_taps=tuple(dict.fromkeys(tap for need in needs for tap in need.student_taps)),
-            teacher_taps=tuple(dict.fromkeys(tap for need in needs for tap in need.teacher_taps)),
-            input_gradient=any(need.input_gradient for need in needs),
-        )
+        return union(part.needs() for part in self._objectives())
 
     def needs_teacher(self, progress: float) -> bool:
         """Whether a part that listens to the teacher has a weight above 0 at this point of training."""

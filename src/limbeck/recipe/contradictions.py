@@ -7,7 +7,7 @@ from limbeck import profiles, task
 from limbeck.core.libraries import LIBRARIES, from_library
 from limbeck.errors import InputError, RecipeError
 from limbeck.exporting.formats import EXPORTERS, check_formats
-from limbeck.recipe.model import GIVEN, GUIDE, Recipe, Train
+from limbeck.recipe.model import GIVEN, GUIDE, ObjectiveTerm, Recipe, Train
 from limbeck.recipe.paths import FILES, is_path
 from limbeck.recipe.problems import Problem, nearest
 from limbeck.recipe.text import Path
@@ -16,7 +16,8 @@ from limbeck.recipe.text import Path
 def contradictions(recipe: Recipe) -> list[Problem]:
     """Everything that does not go together; empty for a recipe that can be run."""
     checks = (
-        _task, _data, _teacher, _student, _device, _objective, _train, _guide, _tune, _export, _track, _repeated,
+        _task, _data, _teacher, _student, _device, _objective, _stages, _train, _guide, _tune, _export, _track,
+        _repeated,
     )  # fmt: skip
     return [problem for check in checks for problem in check(recipe)]
 
@@ -27,12 +28,25 @@ def _task(recipe: Recipe) -> Iterator[Problem]:
     except RecipeError as error:
         yield Problem(("task",), str(error).removeprefix("task: "))
         return
-    for number, term in enumerate(recipe.objective):
+    for path, term in _terms(recipe):
         if term.method not in kind.objectives:
             right = ", ".join(sorted(kind.objectives))
-            yield Problem(
-                ("objective", number, "method"), f"{term.method} is not defined for task {recipe.task}; use {right}"
-            )
+            yield Problem((*path, "method"), f"{term.method} is not defined for task {recipe.task}; use {right}")
+
+
+def _terms(recipe: Recipe) -> Iterator[tuple[Path, ObjectiveTerm]]:
+    """All terms of all stages, with where they stand."""
+    yield from ((("objective", number), term) for number, term in enumerate(recipe.objective))
+    for place, stage in enumerate(recipe.stages):
+        yield from ((("stages", place, "objective", number), term) for number, term in enumerate(stage.objective))
+
+
+def _stages(recipe: Recipe) -> Iterator[Problem]:
+    if sum(stage.share for stage in recipe.stages) >= 1:
+        yield Problem(("stages",), "their shares leave no step to the objective; their sum must be below 1")
+    for path, term in _terms(recipe):
+        if path[0] == "stages" and term.weight.kind == "auto":
+            yield Problem((*path, "weight"), "auto is for the last stage; give a number")
 
 
 def _data(recipe: Recipe) -> Iterator[Problem]:
@@ -195,9 +209,7 @@ def _guide(recipe: Recipe) -> Iterator[Problem]:
         return
     if guide.features and recipe.teacher.train is not None and recipe.teacher.train.folds is not None:
         yield Problem(("guide", "features"), "features are not cross-fitted; remove them, or teacher.train.folds")
-    methods: list[tuple[Path, str]] = [
-        (("objective", n, "method"), term.method) for n, term in enumerate(recipe.objective)
-    ]
+    methods: list[tuple[Path, str]] = [((*path, "method"), term.method) for path, term in _terms(recipe)]
     if recipe.verdict.seeds:
         methods += [(("verdict", "arms", n), arm) for n, arm in enumerate(recipe.verdict.arms)]
     for path, method in methods:

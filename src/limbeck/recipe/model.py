@@ -235,6 +235,19 @@ class ObjectiveTerm(_Open):
     """A number, auto, or {kind: constant|decay|first, value, share, end}."""
 
 
+class EarlierStage(_Section):
+    """Training before the objective's own: the student first learns this, then that (FitNets)."""
+
+    objective: Annotated[tuple[ObjectiveTerm, ...], Field(strict=False, min_length=1)]
+    """One mapping or a list, as the recipe's own."""
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    """Of all steps; what the stages leave is the objective's."""
+    trains: Annotated[tuple[Place, ...], Field(strict=False, min_length=1)] | None = None
+    """Beginnings of parameter names, which alone are trained; null: all that the stage's objective reaches."""
+    learning_rate: Positive | None = None
+    """Peak learning rate; null: as in train.learning_rate."""
+
+
 class Train(_Section):
     """How students are trained, with and without a teacher."""
 
@@ -360,6 +373,8 @@ class Recipe(_Section):
     """null, a named profile, or {latency_ms, size_kb, memory_kb}."""
     objective: Annotated[tuple[ObjectiveTerm, ...], Field(strict=False, min_length=1)]
     """One mapping or a list."""
+    stages: Annotated[tuple[EarlierStage, ...], Field(strict=False)] = ()
+    """Stages before the objective's; their steps count, so that a baseline trains as long."""
     train: Train = Train()
     guide: GuidePlan
     tune: Tune = Tune()

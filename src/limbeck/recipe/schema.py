@@ -18,6 +18,7 @@ _MAY_BE_EMPTY = (
     "runtime",
     "student",
     "objective",
+    "stages",
     "export",
     "task",
     "seed",
@@ -41,7 +42,7 @@ def json_schema() -> Schema:
     schema["title"] = "Limbeck recipe"
     schema["required"] = ["data", "teacher"]
     definitions, properties = schema["$defs"], schema["properties"]
-    student, teacher, objective, weight, op, guide = SECTIONS
+    student, teacher, objective, weight, _, _, op, guide = SECTIONS
     definitions["Student"] = {
         "anyOf": [*_branches(definitions["Student"], student, default="convnet"), *_foreign(definitions["Student"])]
     }
@@ -60,6 +61,9 @@ def json_schema() -> Schema:
     _may_also(properties, "guide", {"type": "string"})
     _may_also(properties, "device", {"enum": list(profiles.names())})
     _may_also(properties, "objective", {"$ref": "#/$defs/ObjectiveTerm"}, {"enum": sorted(objective.names())})
+    stage_objective = definitions["EarlierStage"]["properties"]
+    _may_also(stage_objective, "objective", {"$ref": "#/$defs/ObjectiveTerm"}, {"enum": sorted(objective.names())})
+    _may_also(properties, "stages", {"$ref": "#/$defs/EarlierStage"})
     properties["export"]["items"] = {"enum": sorted(EXPORTERS)}
     _may_also(properties, "export", {"enum": sorted(EXPORTERS)})
     for name in _MAY_BE_EMPTY:

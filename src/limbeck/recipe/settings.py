@@ -81,6 +81,8 @@ SECTIONS = (
         auto={"soft-targets": frozenset({"temperature"})},
     ),
     Section(("objective", "*", "weight"), "kind", "limbeck.objectives:SCHEDULES"),
+    Section(("stages", "*", "objective", "*"), "method", "limbeck.objectives:METHODS", own=frozenset({"weight"})),
+    Section(("stages", "*", "objective", "*", "weight"), "kind", "limbeck.objectives:SCHEDULES"),
     Section(("data", "views", "ops", "*"), "op", "limbeck.data.views:VIEW_OPS"),
     Section(
         ("guide",),

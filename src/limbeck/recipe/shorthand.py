@@ -9,6 +9,7 @@ from limbeck.recipe.text import Path
 
 _SECTIONS = (
     "student", "objective", "train", "guide", "tune", "verdict", "runtime", "export", "task", "seed", "name", "track",
+    "stages",
 )  # fmt: skip
 """Keys that may stand empty (null): their default holds."""
 _V2 = "v2:"
@@ -41,6 +42,7 @@ def expand(values: dict[str, Any]) -> tuple[dict[str, Any], dict[Path, Path]]:
     _student(full)
     _guide(full, shown)
     _objectives(full, shown)
+    _stages(full, shown)
     _views(full, shown)
     _columns(full, shown)
     _trackers(full, shown)
@@ -104,6 +106,29 @@ def _objectives(full: dict[str, Any], shown: dict[Path, Path]) -> None:
     full["objective"] = [
         _term(term, ("objective", number), shown, tuned=tuned) for number, term in enumerate(full["objective"])
     ]
+
+
+def _stages(full: dict[str, Any], shown: dict[Path, Path]) -> None:
+    """One stage without a list, and one term of it likewise."""
+    stages = full.get("stages")
+    if isinstance(stages, dict):
+        full["stages"] = stages = [stages]
+        shown["stages", 0] = ("stages",)
+    if isinstance(stages, list):
+        full["stages"] = [_stage(stage, ("stages", number), shown) for number, stage in enumerate(stages)]
+
+
+def _stage(stage: Any, path: Path, shown: dict[Path, Path]) -> Any:  # noqa: ANN401 - not yet judged
+    if not isinstance(stage, dict):
+        return stage
+    terms = stage.get("objective")
+    if isinstance(terms, dict | str):
+        terms = [{"method": terms} if isinstance(terms, str) else terms]
+        shown[*path, "objective", 0] = (*path, "objective")
+    if isinstance(terms, list):
+        at = (*path, "objective")
+        terms = [_term(term, (*at, number), shown, tuned=False) for number, term in enumerate(terms)]
+    return {**stage, "objective": terms}
 
 
 def _tuned(full: dict[str, Any]) -> bool:

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from limbeck.core.needs import Needs, union
 from limbeck.data.source import Source
 from limbeck.errors import RecipeError
 from limbeck.objectives import METHODS, SCHEDULES, HardLabels, Objective, Schedule, TeacherLabels, WeightedSum, as_sum
 from limbeck.recipe.model import ObjectiveTerm, Recipe
 from limbeck.record import Role
-from limbeck.runs.fit import Settings
+from limbeck.runs.fit import Earlier, Settings
 from limbeck.runs.given import Given
 from limbeck.runs.named import load_named
 from limbeck.runs.splits import Splits
@@ -41,12 +42,22 @@ class Arm:
         candidates: settings that validation may choose among, at least one.
         objective: settings -> what is minimised.
         source: settings -> the examples learnt from.
+        earlier: stages before the one that minimises `objective`.
     """
 
     role: Role
     candidates: tuple[Settings, ...]
     objective: Callable[[Settings], WeightedSum]
     source: Callable[[Settings], Source]
+    earlier: tuple[Earlier, ...] = ()
+
+    def stages(self, settings: Settings) -> list[WeightedSum]:
+        """What is minimised, stage after stage."""
+        return [*(stage.objective for stage in self.earlier), self.objective(settings)]
+
+    def needs(self) -> Needs:
+        """Everything that any candidate reads."""
+        return union(objective.needs() for settings in self.candidates for objective in self.stages(settings))
 
 
 def student_arm(recipe: Recipe, given: Given, splits: Splits) -> Arm:
@@ -65,7 +76,8 @@ def student_arm(recipe: Recipe, given: Given, splits: Splits) -> Arm:
     """
     if given.objective is not None:
         objective = as_sum(given.objective)
-        return Arm("student", ({},), lambda _settings: objective, lambda _settings: _for(objective, splits))
+        source = _for(objective, splits)
+        return Arm("student", ({},), lambda _settings: objective, lambda _settings: source, earlier(recipe))
     terms = recipe.objective
     open_weight = [term for term in terms if term.weight.kind == "auto"]
     open_temperature = [term for term in terms if term.settings.get("temperature") == "auto"]
@@ -78,8 +90,9 @@ def student_arm(recipe: Recipe, given: Given, splits: Splits) -> Arm:
         temperature = None if open_temperature else float(terms[0].settings["temperature"])
         candidates = _mixtures(recipe.tune.trials, temperature, written)
         return Arm(
-            "student", candidates, _mixture, lambda s: splits.transfer if s["teacher_share"] else splits.labelled
-        )
+            "student", candidates, _mixture, lambda s: splits.transfer if s["teacher_share"] else splits.labelled,
+            earlier(recipe),
+        )  # fmt: skip
     trials = max(1, recipe.tune.trials)
     tried = TEMPERATURES if written is None else written
     candidates = tuple({"temperature": t} for t in tried[: _most(trials)]) if open_temperature else ({},)
@@ -87,7 +100,20 @@ def student_arm(recipe: Recipe, given: Given, splits: Splits) -> Arm:
     def objective_of(settings: Settings) -> WeightedSum:
         return WeightedSum([(_schedule(term), _objective(term, settings)) for term in terms])
 
-    return Arm("student", candidates, objective_of, lambda settings: _for(objective_of(settings), splits))
+    return Arm(
+        "student", candidates, objective_of, lambda settings: _for(objective_of(settings), splits), earlier(recipe)
+    )
+
+
+def earlier(recipe: Recipe) -> tuple[Earlier, ...]:
+    """The recipe's stages before the last one."""
+    return tuple(
+        Earlier(
+            WeightedSum([(_schedule(term), _objective(term, {})) for term in stage.objective]),
+            stage.share, stage.trains, stage.learning_rate,
+        )
+        for stage in recipe.stages
+    )  # fmt: skip
 
 
 def comparison_arms(recipe: Recipe, splits: Splits, trials: int) -> list[Arm]:

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from limbeck.data.loader import TrainingBatches, evaluation_batches
 from limbeck.data.preprocess import Prepared
 from limbeck.data.source import Source
 from limbeck.data.views import Views
+from limbeck.errors import RecipeError
 from limbeck.measuring.evaluate import Evaluator
 from limbeck.objectives import WeightedSum, objective_fingerprint
 from limbeck.record import Role
@@ -32,6 +33,23 @@ from limbeck.training.settings import TrainSettings
 from limbeck.training.sitting import Stage
 
 Settings = Mapping[str, float | int | str | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A stage before the last one.
+
+    Attributes:
+        objective: what it minimises.
+        share: of all steps, 0 < share < 1.
+        trains: prefixes of the student's parameters; `None`: all that the objective reaches.
+        learning_rate: its peak; `None`: as the last stage's.
+    """
+
+    objective: WeightedSum
+    share: float
+    trains: tuple[str, ...] | None = None
+    learning_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,7 @@ class Job:
         steps: optimiser steps.
         settings: what tuning chose, for the record.
         train: optimiser and schedule.
+        earlier: stages before the objective's.
     """
 
     name: str
@@ -59,6 +78,29 @@ class Job:
     steps: int
     settings: Settings
     train: TrainSettings
+    earlier: tuple[Earlier, ...] = ()
+
+    def stages(self) -> list[Stage]:
+        """With objectives of their own: what one training learns is that training's alone."""
+        stages = [
+            Stage(
+                copy.deepcopy(each.objective),
+                max(1, round(each.share * self.steps)),
+                replace(self.train, learning_rate=each.learning_rate or self.train.learning_rate),
+                each.trains,
+            )
+            for each in self.earlier
+        ]
+        left = self.steps - sum(stage.steps for stage in stages)
+        if left < 1:
+            raise RecipeError(
+                f"stages: {self.steps} steps are too few for {len(stages) + 1} stages; raise train.epochs"
+            )
+        return [*stages, Stage(copy.deepcopy(self.objective), left, self.train)]
+
+    def listens(self) -> bool:
+        """Whether any stage asks a teacher."""
+        return any(each.needs().teacher for each in (*(stage.objective for stage in self.earlier), self.objective))
 
 
 @dataclass(frozen=True)
@@ -162,7 +204,7 @@ def _train(job: Job, shop: Shop, model: Prepared, *, folder: Path, identity: str
     metric, rank, world = shop.task.metric, processes.rank(), processes.world()
     result = train(
         model,
-        [Stage(copy.deepcopy(job.objective), job.steps, job.train)],  # what it learns is this training's alone
+        job.stages(),
         batches=TrainingBatches(
             job.source, views=shop.views, batch_size=shop.batch_size, seed=job.seed, rank=rank, world=world
         ),
@@ -206,10 +248,11 @@ def _identity(job: Job, shop: Shop, model: Prepared, world: int) -> str:
             "architecture": architecture_fingerprint(model.core),
             "preprocess": job.blueprint.preprocess.as_dict(),
             "objective": objective_fingerprint(job.objective),
+            **({"earlier": [_told(stage) for stage in job.earlier]} if job.earlier else {}),
             "source": job.source.fingerprint(),
             "validation": shop.validation.fingerprint(),
             "views": shop.views.fingerprint(),
-            "teacher": shop.teacher_fingerprint if job.objective.needs().teacher else None,
+            "teacher": shop.teacher_fingerprint if job.listens() else None,
             "steps": job.steps,
             "batch_size": shop.batch_size,
             "seed": job.seed,
@@ -219,3 +262,8 @@ def _identity(job: Job, shop: Shop, model: Prepared, world: int) -> str:
             "versions": [__version__, torch.__version__],
         }
     )
+
+
+def _told(stage: Earlier) -> list[Any]:
+    trains = None if stage.trains is None else list(stage.trains)
+    return [objective_fingerprint(stage.objective), stage.share, trains, stage.learning_rate]

@@ -104,7 +104,7 @@ def hear(plan: Plan, teacher: Speaker | None, folder: Path, reporter: Reporter) 
     choice = _choice(plan, live, written, needed)
     if choice is not None:
         reporter.say(choice)
-        return Heard(teacher, teacher.fingerprint(), choice)
+        return Heard(_reading(plan, teacher), teacher.fingerprint(), choice)
     write_guide(
         folder / "guide",
         teacher=teacher,
@@ -154,6 +154,18 @@ def check_place(plan: Plan, folder: Path) -> None:
         raise GuideError(f"{folder} holds another guide: {'; '.join(found)}. Choose another folder, or remove that one")
 
 
+def _reading(plan: Plan, teacher: Speaker) -> Speaker:
+    """The live teacher, which also says what the objective reads beside its answers."""
+    needs = plan.arms[0].needs()
+    if not needs.insides:
+        return teacher
+    if isinstance(teacher, CrossFitted):
+        raise GuideError(
+            "activations are not cross-fitted; remove teacher.train.folds, or the objective that reads them"
+        )
+    return teacher.reading(needs.teacher_taps, input_gradient=needs.input_gradient)
+
+
 def _stretched(plan: Plan, guide: Guide) -> bool:
     """Whether one answer stands for all views of an example."""
     return bool(plan.views.ops) and guide.manifest.plan.views.path == "raw"
@@ -166,7 +178,7 @@ def rows_asked(plan: Plan) -> int:
 
 def _steps(plan: Plan, arm: Arm) -> int:
     """Optimiser steps of an arm in which the teacher is listened to."""
-    listens = [arm.objective(settings).needs().teacher for settings in arm.candidates]
+    listens = [any(stage.needs().teacher for stage in arm.stages(settings)) for settings in arm.candidates]
     if not any(listens):
         return 0
     tuned = len(arm.candidates) > 1
@@ -178,11 +190,9 @@ def _steps(plan: Plan, arm: Arm) -> int:
 
 def _choice(plan: Plan, live: int, written: int, needed: int) -> str | None:
     """Why the teacher is asked live; `None` where a guide is to be written."""
-    how = plan.recipe.guide
-    if how.use == "never":
-        return "The teacher runs at every step (guide.use: never)."
-    if find_spec("fcntl") is None:
-        return "The teacher runs at every step: guides are written on Linux and macOS."
+    cannot, how = _cannot(plan), plan.recipe.guide
+    if cannot is not None:
+        return cannot
     if how.use == "always" or how.signal != "logits" or how.features:
         return None
     if live < GAIN * written:
@@ -198,6 +208,24 @@ def _choice(plan: Plan, live: int, written: int, needed: int) -> str | None:
     return None
 
 
+def _cannot(plan: Plan) -> str | None:
+    """Why no guide can be written, or could hold what is needed."""
+    how, needs = plan.recipe.guide, plan.arms[0].needs()
+    if how.use == "never":
+        return "The teacher runs at every step (guide.use: never)."
+    if find_spec("fcntl") is None:
+        return "The teacher runs at every step: guides are written on Linux and macOS."
+    if needs.input_gradient:
+        return "The teacher runs at every step: the objective asks it for gradients, which no study guide holds."
+    absent = [path for path in needs.teacher_taps if path not in how.features]
+    if absent:
+        return (
+            f"The teacher runs at every step: the objective reads its {', '.join(absent)}, which the study guide does "
+            "not keep (guide.features, or guide: always)."
+        )
+    return None
+
+
 def _bytes(plan: Plan, rows: int) -> int:
     spec = SignalSpec(signal_spec(plan.recipe).output)
     return rows * bytes_per_example(spec, len(plan.splits.classes)) + 8 * len(plan.splits.transfer)
@@ -206,6 +234,10 @@ def _bytes(plan: Plan, rows: int) -> int:
 def _read(guide: Guide, teacher: Speaker | None, note: str, *, exact: bool = True) -> Heard:
     if teacher is None:
         return Heard(guide, guide.fingerprint(), note)
-    exact = exact and guide.manifest.plan.signals.output == LogitsSpec("float32")
+    exact = (
+        exact
+        and guide.manifest.plan.signals.output == LogitsSpec("float32")
+        and not guide.manifest.plan.signals.features
+    )
     own = teacher.fingerprint() if exact else fingerprint([teacher.fingerprint(), guide.fingerprint()])
     return Heard(guide, own, note)

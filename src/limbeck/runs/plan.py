@@ -10,7 +10,7 @@ from limbeck.core.progress import Reporter
 from limbeck.core.runtime import Runtime, resolve
 from limbeck.data.loader import check_dealt, steps_for
 from limbeck.data.views import Views, op_named
-from limbeck.errors import RecipeError
+from limbeck.guide.read import open_guide
 from limbeck.objectives import objective_fingerprint
 from limbeck.recipe import GUIDE, Recipe, dump
 from limbeck.runs.arms import Arm, comparison_arms, student_arm
@@ -18,6 +18,7 @@ from limbeck.runs.black_box import hidden
 from limbeck.runs.build import NOBODY, Blueprint, student_blueprint, teacher_blueprint
 from limbeck.runs.fit import Fitted, Job, Settings, Shop, fit
 from limbeck.runs.given import Given
+from limbeck.runs.insides import check_insides, with_features
 from limbeck.runs.splits import Splits, open_splits
 from limbeck.task import Task, named
 from limbeck.tracking import Tracking, check
@@ -100,6 +101,7 @@ class Plan:
                 steps=steps,
                 settings=settings,
                 train=self.settings,
+                earlier=arm.earlier,
             ),
             shop,
         )
@@ -128,13 +130,15 @@ def plan(recipe: Recipe, given: Given, *, pupil: bool = True) -> Plan:
     made.check(splits.transfer.spec)
     settings = TrainSettings(**recipe.train.model_dump(exclude={"epochs", "batch_size"}))
     first = student_arm(recipe, given, splits)
-    _answers_alone(first)
-    objective = first.objective(first.candidates[0])
-    objective.check_outputs(task.outputs(splits.classes))
-    accumulate.check(objective, settings.accumulate)
+    for objective in first.stages(first.candidates[0]):
+        objective.check_outputs(task.outputs(splits.classes))
+        accumulate.check(objective, settings.accumulate)
     student = student_blueprint(recipe, given, splits) if pupil else NOBODY
     teacher = None if recipe.teacher.from_ == GUIDE else teacher_blueprint(recipe, given, splits)
     recipe, runtime = _resolved(recipe, student if teacher is None else teacher)
+    recipe = with_features(recipe, first.needs())
+    if pupil:
+        _check_insides(recipe, first, student, teacher, splits)
     seeds = recipe.verdict.seeds
     others = comparison_arms(recipe, splits, len(first.candidates)) if seeds else []
     return Plan(
@@ -152,16 +156,15 @@ def plan(recipe: Recipe, given: Given, *, pupil: bool = True) -> Plan:
     )
 
 
-def _answers_alone(arm: Arm) -> None:
-    """Refuses objectives on activations, which training does not read yet, before a teacher is trained for nothing."""
-    for settings in arm.candidates:
-        objective = arm.objective(settings)
-        needs = objective.needs()
-        if needs.student_taps or needs.teacher_taps or needs.input_gradient:
-            raise RecipeError(
-                f"objective: {objective} reads activations or gradients, which runs do not hand over yet; use an "
-                "objective on the models' answers (soft-targets, dkd, dist, ...)"
-            )
+def _check_insides(recipe: Recipe, arm: Arm, student: Blueprint, teacher: Blueprint | None, splits: Splits) -> None:
+    """Objectives on activations are tried before a teacher is trained for nothing."""
+    told = recipe.guide.from_
+    speaker = open_guide(told, check=False) if teacher is None and told is not None else teacher
+    for settings in arm.candidates if arm.needs().insides else ():
+        check_insides(
+            arm.stages(settings), student=student, teacher=speaker, source=splits.transfer,
+            outputs=len(splits.classes), seed=recipe.seed,
+        )  # fmt: skip
 
 
 def _resolved(recipe: Recipe, largest: Blueprint) -> tuple[Recipe, Runtime]:

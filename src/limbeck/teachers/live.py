@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from limbeck.core.architecture import architecture_fingerprint
 from limbeck.core.batch import Batch
 from limbeck.core.identity import fingerprint, state_fingerprint
+from limbeck.core.input_gradient import asked_with_gradient
 from limbeck.core.outputs import described, inner
 from limbeck.core.signals import Signals
 from limbeck.data.preprocess import Preprocess, PreprocessSpec
@@ -34,6 +35,7 @@ class LiveTeacher:
         device: where it runs.
         chunk: rows a forward pass.
         taps: paths of submodules whose activations are handed over as features.
+        input_gradient: whether each row's input gradient is handed over too (a backward pass; batches need labels).
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class LiveTeacher:
         device: torch.device | str = "cpu",
         chunk: int = CHUNK,
         taps: tuple[str, ...] = (),
+        input_gradient: bool = False,
     ) -> None:
         self.device = torch.device(device)
         self.module = module.eval().requires_grad_(requires_grad=False).to(device)
@@ -54,8 +57,22 @@ class LiveTeacher:
         self.teacher_classes = teacher_classes
         self.chunk = chunk
         self.taps = taps
+        self.input_gradient = input_gradient
         self._columns: tuple[int, ...] | None = None
         self._mapped = False
+
+    def reading(self, taps: tuple[str, ...], *, input_gradient: bool = False) -> "LiveTeacher":
+        """The same teacher, asked for other activations, and gradients or not."""
+        return LiveTeacher(
+            self.module,
+            preprocess=self.preprocess.spec,
+            classes=self.classes,
+            teacher_classes=self.teacher_classes,
+            device=self.device,
+            chunk=self.chunk,
+            taps=tuple(dict.fromkeys((*self.taps, *taps))),
+            input_gradient=input_gradient,
+        )
 
     def fingerprint(self) -> str:
         """SHA-256 of weights, architecture, preprocessing, class mapping and chunk size."""
@@ -70,18 +87,30 @@ class LiveTeacher:
             }
         )
 
-    @torch.no_grad()
     def signals(self, batch: Batch) -> Signals:
-        """Logits of each row, mapped onto the data's classes, and the features at the taps; float32, detached."""
+        """Logits of each row, mapped onto the data's classes, and what else was asked for; float32, detached."""
         assert isinstance(batch.inputs, Tensor), "several inputs come with tokenised text"
         self.module.eval()  # a user's own code may have switched the module they lent us
-        with steady(self.module), tapped(inner(self.module), self.taps) as read:
-            chunks = [self._chunk(part, read) for part in torch.split(batch.inputs, self.chunk)]
+        with steady(self.module), tapped(inner(self.module), self.taps) as read, torch.no_grad():
+            if not self.input_gradient:
+                logits, features = self._said(batch.inputs, read)
+                return Signals(logits=logits, features=features)
+            said: dict[str, Tensor] = {}
+
+            def ask(raw: Tensor) -> Tensor:
+                logits, features = self._said(raw, read)
+                said.update({path: feature.detach() for path, feature in features.items()})
+                return logits
+
+            logits, gradient = asked_with_gradient(ask, batch, student=False)
+        return Signals(logits=logits.detach(), features=said, input_gradient=gradient)
+
+    def _said(self, raw: Tensor, read: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        chunks = [self._chunk(part, read) for part in torch.split(raw, self.chunk)]
         rows = torch.cat([logits for logits, _ in chunks])
         if self._columns is not None:
             rows = rows[:, self._columns]
-        features = {path: torch.cat([features[path] for _, features in chunks]) for path in self.taps}
-        return Signals(logits=rows, features=features)
+        return rows, {path: torch.cat([features[path] for _, features in chunks]) for path in self.taps}
 
     def _chunk(self, raw: Tensor, read: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         logits = self.module(self.preprocess(filled_up(raw, self.chunk)))

@@ -18,7 +18,7 @@ from limbeck.training import checkpoint
 from limbeck.training.checkpoint import Progress
 from limbeck.training.patience import Goal
 from limbeck.training.shortage import refuse_shortage
-from limbeck.training.sitting import Sitting, Stage
+from limbeck.training.sitting import Course, Sitting, Stage
 
 _APART = 0x9E3779B1
 """Between the seeds of two processes, whose dropout must not be the same."""
@@ -92,6 +92,7 @@ def train(
     path = None if store is None else store / "checkpoint.safetensors"
     ends = [sum(stage.steps for stage in stages[: n + 1]) for n in range(len(stages))]
     resumed = processes.agreed(checkpoint.peek(path).step if path is not None and path.exists() else 0)
+    course = Course(batches, teacher, runtime, seed, identity, path, steps_per_epoch)
     seed_everything((seed + _APART * processes.rank()) % 2**32)
     kept = 0
     with applied(runtime), interruptible(processes.patience()) as flag, shows.task(name, ends[-1]) as shown:
@@ -100,10 +101,8 @@ def train(
         for stage, end in zip(stages, ends, strict=True):
             if resumed and end <= resumed and end < ends[-1]:
                 continue  # a stage that is over: its result is in the checkpoint
-            sitting = Sitting(
-                model, stage, end=end, runtime=runtime, identity=identity, path=path,
-                steps_per_epoch=steps_per_epoch, goal=goal if end == ends[-1] else None,
-            )  # fmt: skip
+            last = end == ends[-1]
+            sitting = Sitting(model, stage, course, end=end, last=last, goal=goal if last else None)
             if sitting.engine.note is not None:
                 shows.say(f"{name}: {sitting.engine.note}")
             try:
@@ -111,7 +110,7 @@ def train(
                     progress, resumed = sitting.resume(path), 0
                     follows(progress.history)
                 for batch in islice(batches.from_step(progress.step), sitting.left(progress)):
-                    values = sitting.step(batch, teacher, progress, stop=flag.raised)
+                    values = sitting.step(batch, progress, stop=flag.raised)
                     if sitting.look(progress, evaluate):
                         follows(progress.history)
                     shown.advance(values=values)

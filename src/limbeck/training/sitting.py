@@ -14,11 +14,12 @@ from torch.optim import Optimizer
 
 from limbeck.core import processes
 from limbeck.core.batch import Batch
-from limbeck.core.protocols import Evaluate, Objective, SignalSource
+from limbeck.core.identity import key_hash
+from limbeck.core.protocols import Batches, Evaluate, Objective, SignalSource
 from limbeck.core.runtime import Runtime
-from limbeck.core.signals import Signals
 from limbeck.errors import ModelError
-from limbeck.training import accumulate, checkpoint, engine, nonfinite
+from limbeck.training import accumulate, building, checkpoint, engine, nonfinite
+from limbeck.training.asking import Asking
 from limbeck.training.checkpoint import Progress
 from limbeck.training.kept import Kept, average
 from limbeck.training.optimiser import build_optimiser, learning_rate, set_learning_rate
@@ -44,30 +45,50 @@ class Stage:
     trains: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What all stages of one training share; see `loop.train`."""
+
+    batches: Batches
+    teacher: SignalSource | None
+    runtime: Runtime
+    seed: int
+    identity: str
+    path: Path | None
+    steps_per_epoch: float
+
+
 class Sitting:
-    """One stage in one process: the prepared model, its optimiser, and the clock."""
+    """One stage in one process: the prepared model, its optimiser, and the clock.
+
+    Args:
+        model: raw views in, logits out.
+        stage: what to minimise, and how.
+        course: what all stages share.
+        end: the training's step after the stage.
+        last: whether no stage follows.
+        goal: what better means, for early stopping.
+    """
 
     def __init__(
-        self,
-        model: nn.Module,
-        stage: Stage,
-        *,
-        end: int,
-        runtime: Runtime,
-        identity: str,
-        path: Path | None,
-        steps_per_epoch: float,
-        goal: Goal | None,
+        self, model: nn.Module, stage: Stage, course: Course, *, end: int, last: bool, goal: Goal | None
     ) -> None:
-        self.model, self.stage, self.path, self.identity = model, stage, path, identity
-        self.start, self.end, self.steps_per_epoch = end - stage.steps, end, steps_per_epoch
+        self.model, self.stage, self.course = model, stage, course
+        self.path, self.identity, self.steps_per_epoch = course.path, course.identity, course.steps_per_epoch
+        self.start, self.end = end - stage.steps, end
         self.rows = 0
         assert isinstance(stage.objective, nn.Module), "objectives are modules: bridges and memories live in them"
         self.objective_module: nn.Module = stage.objective
         self.required = [parameter.requires_grad for parameter in model.parameters()]
-        _choose(model, stage.trains)
         accumulate.check(stage.objective, stage.settings.accumulate)
-        self.engine = engine.Engine(runtime, model, self.objective_module, compiled=stage.settings.compile)
+        try:
+            _choose(model, stage.trains)
+            self._build(last=last)
+        except BaseException:
+            self._unfreeze()
+            raise
+        self.engine = engine.Engine(course.runtime, model, self.objective_module, compiled=stage.settings.compile)
+        self.asking = Asking(self.engine, stage.objective.needs())
         self.optimiser: Optimizer = self.engine.prepare(
             build_optimiser([self.engine.trained, self.objective_module], stage.settings)
         )
@@ -77,6 +98,19 @@ class Sitting:
         self.average = None if stage.settings.ema is None else Kept(model)
         self.goal = goal if stage.settings.patience is not None else None
         self.best = None if self.goal is None else Kept(model)
+
+    def _build(self, *, last: bool) -> None:
+        """Bridges are made; what the objective never reaches is not trained, unless nothing would train it at all."""
+        course, start = self.course, self.start
+        unreached = building.build(
+            self.stage.objective, self.model, lambda: next(iter(course.batches.from_step(start))), course.teacher,
+            device=course.runtime.device, seed=key_hash(f"bridges {course.seed} {start}") % 2**63,
+        )  # fmt: skip
+        if last:
+            building.refuse_untrained(unreached, self.stage.objective, self.model)
+        for name, parameter in self.model.named_parameters():
+            if name in unreached:
+                parameter.requires_grad_(False)
 
     @property
     def modules(self) -> dict[str, checkpoint.Stateful]:
@@ -110,14 +144,11 @@ class Sitting:
         self.engine.spread_again()
         return progress
 
-    def step(
-        self, batch: Batch, teacher: SignalSource | None, progress: Progress, *, stop: bool = False
-    ) -> dict[str, float]:
+    def step(self, batch: Batch, progress: Progress, *, stop: bool = False) -> dict[str, float]:
         """One optimiser step; returns the weighted loss terms by name.
 
         Args:
             batch: this process's rows.
-            teacher: asked about them.
             progress: moved on.
             stop: whether somebody asked this process to stop; if so, `asked` is true afterwards in all of them.
 
@@ -131,7 +162,7 @@ class Sitting:
         self.optimiser.zero_grad()
         values: dict[str, float] = {}
         for piece, shares in accumulate.pieces(batch, settings.accumulate, self.stage.objective):
-            for name, value in self._learn(piece, shares, teacher, progress).items():
+            for name, value in self._learn(piece, shares, progress).items():
                 values[name] = values.get(name, 0.0) + value.item()
         self.engine.descend(self.optimiser, settings.clip_norm)
         if self.average is not None and settings.ema is not None:
@@ -139,18 +170,16 @@ class Sitting:
             average(self.average, self.model, decay=settings.ema, updates=done)
         return _account(progress, self._agreed(values, stop=stop))
 
-    def _learn(
-        self, batch: Batch, shares: Sequence[float] | None, teacher: SignalSource | None, progress: Progress
-    ) -> Mapping[str, Tensor]:
+    def _learn(self, batch: Batch, shares: Sequence[float] | None, progress: Progress) -> Mapping[str, Tensor]:
         """Adds the gradient of a batch, or a piece of one, to what is there; returns the loss terms."""
         share = (progress.step - self.start) / self.stage.steps
         batch = batch.to(self.engine.device)
-        said = None
+        said, teacher = None, self.course.teacher
         if self.stage.objective.needs_teacher(share):
             if teacher is None:
                 raise ModelError("the objective listens to a teacher, but there is none; give one or use hard-labels")
             said = teacher.signals(batch)
-        student = Signals(logits=self.engine.forward(batch.inputs))
+        student = self.asking.signals(batch)
         if accumulate.couples(self.stage.objective):
             student, said, batch = rows_of_all(student), rows_of_all(said), rows_of_all(batch)
         terms = self.stage.objective(student, said, batch, share, shares)
@@ -222,8 +251,12 @@ class Sitting:
     def close(self, progress: Progress) -> None:
         """Leaves a plain module in eval mode, with what was frozen before still frozen and nothing else."""
         self._tick(progress)
+        self.asking.close()
         self.engine.release(self.model)
         self.model.eval()
+        self._unfreeze()
+
+    def _unfreeze(self) -> None:
         for parameter, required in zip(self.model.parameters(), self.required, strict=True):
             parameter.requires_grad_(required)
 
