@@ -91,7 +91,7 @@ def described(found: object) -> str:
     """
     if isinstance(found, Tensor):
         return f"shape {tuple(found.shape)}"
-    inside = ", ".join(f"{place} {_short(value)}" for place, value in _places(found))
+    inside = ", ".join(f"{place} {_short(value)}" for place, value in places(found))
     kind = type(found).__name__
     return f"{kind} of {inside}" if inside else kind
 
@@ -103,10 +103,11 @@ def place_of(found: object, shape: tuple[int, ...]) -> Place | None:
         >>> place_of((torch.zeros(2, 7), torch.zeros(2, 10)), (2, 10))
         1
     """
-    return next((at for at, value in _places(found) if isinstance(value, Tensor) and tuple(value.shape) == shape), None)
+    return next((at for at, value in places(found) if isinstance(value, Tensor) and tuple(value.shape) == shape), None)
 
 
-def _places(found: object) -> Iterator[tuple[Place, object]]:
+def places(found: object) -> Iterator[tuple[Place, object]]:
+    """What stands in a mapping, tuple or dataclass, by key, name or place; nothing in anything else."""
     if isinstance(found, Mapping):
         yield from ((str(name), value) for name, value in found.items())
     elif isinstance(found, tuple) and hasattr(found, "_fields"):

@@ -11,7 +11,7 @@ from limbeck.core.outputs import described, inner
 from limbeck.core.signals import Signals
 from limbeck.data.preprocess import Preprocess, PreprocessSpec
 from limbeck.errors import ModelError
-from limbeck.taps import tapped
+from limbeck.tapping import tapped
 from limbeck.teachers.classes import columns
 from limbeck.teachers.steady import filled_up, steady
 
