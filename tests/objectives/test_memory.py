@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from limbeck.core.input_gradient import input_gradient
 from limbeck.core.signals import Signals
 from limbeck.errors import ModelError, RecipeError
 from limbeck.objectives import CRD, OFA, AttentionRelations, GradientAttention, Review
-from limbeck.core.input_gradient import input_gradient
 from limbeck.objectives.memory import Memory
 
 from .references_features import scrambled

@@ -83,6 +83,12 @@ JOBS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Stage]]]] = {
         plain,
         lambda: [Stage(0.5 * CRD("3", "2", width=8, memory=40) + HardLabels(), 10, always(evaluations=2))],
     ),
+    "balanced": (
+        plain,
+        lambda: [
+            Stage(3 * Hint("3", "2") + HardLabels(), 10, always(evaluations=2, balance=True, gradient_shares=True))
+        ],
+    ),
     "gradients": (plain, lambda: [Stage(0.01 * GradientAttention() + HardLabels(), 10, always(evaluations=2))]),
     "fsdp, hint": (plain, lambda: [Stage(Hint("3", "2", "mean-square") + HardLabels(), 10, always(evaluations=2))]),
     "two stages": (

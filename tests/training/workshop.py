@@ -148,6 +148,12 @@ JOBS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Stage]]]] = {
         mlp,
         lambda: [Stage(0.5 * CRD("1.2", "2", width=8, memory=40) + HardLabels(), 14, always(evaluations=3))],
     ),
+    "balanced": (
+        mlp,
+        lambda: [
+            Stage(3 * Hint("1.2", "2") + HardLabels(), 14, always(evaluations=3, balance=True, gradient_shares=True))
+        ],
+    ),
     "gradients": (mlp, lambda: [Stage(0.01 * GradientAttention() + HardLabels(), 14, always(evaluations=3))]),
     "two stages": (
         conv,

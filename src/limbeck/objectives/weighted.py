@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from limbeck.core.architecture import architecture_fingerprint
@@ -39,6 +40,8 @@ class WeightedSum(nn.Module):
         self.schedules = [as_schedule(weight) for weight, _ in parts]
         self.parts = nn.ModuleList(objective for _, objective in parts)
         self._suffixes = list(_suffixes(self._objectives()))
+        self.scales: Tensor | None
+        self.register_buffer("scales", None)
         if not partial:
             self.check()
 
@@ -105,18 +108,49 @@ class WeightedSum(nn.Module):
         """
         terms: dict[str, Tensor] = {}
         pieces = [1.0] * len(self.schedules) if shares is None else shares
-        for schedule, part, suffix, piece in zip(
-            self.schedules, self._objectives(), self._suffixes, pieces, strict=True
+        for place, (schedule, part, suffix, piece) in enumerate(
+            zip(self.schedules, self._objectives(), self._suffixes, pieces, strict=True)
         ):
             weight = schedule.at(progress)
             if weight == 0:
                 continue
             weight *= piece
-            for name, value in part.terms(student, teacher, batch).items():
+            scale = None if self.scales is None else self.scales[place]
+            for name, plain in part.terms(student, teacher, batch).items():
+                value = plain if scale is None else scale * plain
                 terms[_free(f"{name}{suffix}", terms)] = weight * value if weight != 1 else value
         if not terms:
             self.check()
         return terms
+
+    def start_balancing(self) -> None:
+        """Gives each part a scale, 1 until `balance` is called; scales are saved with the sum."""
+        self.scales = torch.ones(len(self.parts))
+
+    def part_values(
+        self, student: Signals, teacher: Signals | None, batch: Batch, progress: float
+    ) -> list[Tensor | None]:
+        """What each part says, without its weight; `None` where that is 0 now. Memories do not remember the batch."""
+        values: list[Tensor | None] = []
+        for schedule, part in self.weighted_parts():
+            training, heard = part.training, schedule.at(progress) > 0
+            part.eval()
+            terms = part.terms(student, teacher, batch).values() if heard else ()
+            part.train(training)
+            values.append(torch.stack([term.float() for term in terms]).sum() if terms else None)
+        return values
+
+    def balance(self, norms: Sequence[float | None]) -> None:
+        """Scales the parts so that weights are shares of the gradient: each is made as strong as the first.
+
+        Args:
+            norms: of each part's gradient; where `None` or 0, the part keeps its scale.
+        """
+        assert self.scales is not None, "start_balancing comes first"
+        first = next((norm for norm in norms if norm), None)
+        for place, norm in enumerate(norms):
+            if first is not None and norm:
+                self.scales[place] = first / norm
 
     def weighted_parts(self) -> list[tuple[Schedule, Objective]]:
         """Each part with its weight over training, in order."""

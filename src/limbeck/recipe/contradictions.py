@@ -16,8 +16,8 @@ from limbeck.recipe.text import Path
 def contradictions(recipe: Recipe) -> list[Problem]:
     """Everything that does not go together; empty for a recipe that can be run."""
     checks = (
-        _task, _data, _teacher, _student, _device, _objective, _stages, _train, _guide, _tune, _export, _track,
-        _repeated,
+        _task, _data, _teacher, _student, _device, _objective, _stages, _train, _guide, _tune, _export,
+        _weighing, _track, _repeated,
     )  # fmt: skip
     return [problem for check in checks for problem in check(recipe)]
 
@@ -182,6 +182,15 @@ def _train(recipe: Recipe) -> Iterator[Problem]:
         yield Problem(
             ("train", "accumulate"), f"a batch of {train.batch_size} cannot be computed in {train.accumulate} pieces"
         )
+
+
+def _weighing(recipe: Recipe) -> Iterator[Problem]:
+    """Gradients of single terms."""
+    for key in ("balance", "gradient_shares"):
+        if getattr(recipe.train, key) and recipe.runtime.strategy == "fsdp":
+            yield Problem(("train", key), "needs the whole gradient in one process; use strategy: ddp, or remove it")
+    if recipe.train.balance and any(term.weight.kind == "auto" for term in recipe.objective):
+        yield Problem(("train", "balance"), "weighs terms against one another; give the weights numbers")
 
 
 def _track(recipe: Recipe) -> Iterator[Problem]:

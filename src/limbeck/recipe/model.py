@@ -290,6 +290,10 @@ class Train(_Section):
     """Looks at validation without gain after which training stops, with the best weights; null: to the last step."""
     compile: bool = False
     """Whether training goes through torch.compile; bits are then no longer claimed to be the same."""
+    balance: bool = False
+    """Weights of objectives are shares of the gradient: each term is scaled once, at a stage's first step."""
+    gradient_shares: bool = False
+    """Logs each term's share of the gradient whenever validation is looked at (a backward pass a term)."""
 
 
 class Track(_Section):

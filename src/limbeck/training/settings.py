@@ -31,6 +31,8 @@ class TrainSettings:
         patience: after how many looks at validation without gain training stops, with the best weights seen; `None`
             goes on to the last step and keeps its weights.
         compile: whether the student's forward and backward pass go through `torch.compile`.
+        balance: whether the objective's weights are shares of the gradient, measured at a stage's first step.
+        gradient_shares: whether each term's share of the gradient is logged, whenever validation is looked at.
         evaluations: how often validation is looked at, evenly over the run, the last step included.
         fast: prefixes of parameter names that learn at the full rate, the others at `slow_share` of it; empty: all.
         slow_share: of the rate, 0 < share <= 1.
@@ -51,6 +53,8 @@ class TrainSettings:
     ema: float | None = None
     patience: int | None = None
     compile: bool = False
+    balance: bool = False
+    gradient_shares: bool = False
     evaluations: int = 20
     checkpoint_seconds: float = 30.0
     fast: tuple[str, ...] = ()
@@ -86,6 +90,9 @@ class TrainSettings:
         """
         values = asdict(self)
         del values["checkpoint_seconds"]
+        for name in ("balance", "gradient_shares"):
+            if not values[name]:
+                del values[name]
         if self.patience is None:
             del values["evaluations"]
         return values

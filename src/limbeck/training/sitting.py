@@ -18,7 +18,8 @@ from limbeck.core.identity import key_hash
 from limbeck.core.protocols import Batches, Evaluate, Objective, SignalSource
 from limbeck.core.runtime import Runtime
 from limbeck.errors import ModelError
-from limbeck.training import accumulate, building, checkpoint, engine, nonfinite
+from limbeck.objectives.weighted import WeightedSum
+from limbeck.training import accumulate, building, checkpoint, engine, gradients, nonfinite
 from limbeck.training.asking import Asking
 from limbeck.training.checkpoint import Progress
 from limbeck.training.kept import Kept, average
@@ -76,7 +77,7 @@ class Sitting:
         self.model, self.stage, self.course = model, stage, course
         self.path, self.identity, self.steps_per_epoch = course.path, course.identity, course.steps_per_epoch
         self.start, self.end = end - stage.steps, end
-        self.rows = 0
+        self.rows, self.balanced, self.pulls = 0, False, dict[str, float]()
         assert isinstance(stage.objective, nn.Module), "objectives are modules: bridges and memories live in them"
         self.objective_module: nn.Module = stage.objective
         self.required = [parameter.requires_grad for parameter in model.parameters()]
@@ -87,6 +88,8 @@ class Sitting:
         except BaseException:
             self._unfreeze()
             raise
+        if stage.settings.balance:
+            self._sum.start_balancing()
         self.engine = engine.Engine(course.runtime, model, self.objective_module, compiled=stage.settings.compile)
         self.asking = Asking(self.engine, stage.objective.needs())
         self.optimiser: Optimizer = self.engine.prepare(
@@ -111,6 +114,11 @@ class Sitting:
         for name, parameter in self.model.named_parameters():
             if name in unreached:
                 parameter.requires_grad_(False)
+
+    @property
+    def _sum(self) -> WeightedSum:
+        assert isinstance(self.stage.objective, WeightedSum), "only the terms of a sum can be weighed"
+        return self.stage.objective
 
     @property
     def modules(self) -> dict[str, checkpoint.Stateful]:
@@ -182,6 +190,9 @@ class Sitting:
         student = self.asking.signals(batch)
         if accumulate.couples(self.stage.objective):
             student, said, batch = rows_of_all(student), rows_of_all(said), rows_of_all(batch)
+        if self.stage.settings.balance and progress.step == self.start and not self.balanced:
+            gradients.balance(self._sum, self.engine.trained, student, said, batch, progress=share)
+            self.balanced = True
         terms = self.stage.objective(student, said, batch, share, shares)
         if not terms:
             raise ModelError(f"step {progress.step}: the objective gives no term here, so there is nothing to minimise")
@@ -192,6 +203,8 @@ class Sitting:
                 terms=terms, batch=batch, student=student, teacher=said, model=self.model, step=progress.step,
                 folder=folder,
             )  # fmt: skip
+        if self.stage.settings.gradient_shares and progress.step + 1 - self.start in self.eval_steps:
+            self.pulls = gradients.shares(terms, self.engine.trained)
         self.engine.backward(loss)
         return terms
 
@@ -207,6 +220,7 @@ class Sitting:
         if progress.step - self.start not in self.eval_steps:
             return False
         values = {f"train/{name}": total / progress.count for name, total in progress.sums.items()}
+        values |= {f"train/{name}": share for name, share in self.pulls.items()}
         self.engine.settle()
         epoch = round(progress.step / self.steps_per_epoch, 4)
         with nullcontext() if self.average is None else self.average.lent(self.model):
