@@ -24,6 +24,7 @@ from limbeck.runs.plan import Plan, resolved_text
 from limbeck.runs.rehearse import rehearse
 from limbeck.runs.ship import ship
 from limbeck.runs.teacher import Raised, notes_on_teacher, raise_teacher, require_quality
+from limbeck.runs.terms import notes_on_terms
 from limbeck.runs.tune import tune
 from limbeck.studies.verdict import CONDITIONS, compare, corrected
 
@@ -87,7 +88,8 @@ def _proven(
     prints = Fingerprints(data=plan.splits.fingerprint(), teacher=heard.fingerprint, recipe=fingerprint)
     record = assemble(
         plan, models=models, verdicts=verdicts, tunings=tunings, prints=prints, conditions=CONDITIONS,
-        folder=folder, more_notes=[heard.note, *notes_on_teacher(plan, raised), *notes_on_costs(subjects)],
+        folder=folder, more_notes=[heard.note, *notes_on_teacher(plan, raised), *notes_on_costs(subjects),
+                    *notes_on_terms([each.history for each in fitted[0]])],
     )  # fmt: skip
     reporter.say(f"exporting {', '.join(plan.recipe.export or ('onnx',))}, and comparing with the student")
     with clock.stage("export"):

@@ -64,7 +64,9 @@ def times(seconds: Mapping[str, float]) -> str:
 def objective_in_words(plan: Plan, tunings: list[Tuning]) -> str:
     """The student's objective after tuning: the formula, and the choice in words."""
     chosen = tunings[0].chosen
-    formula = str(plan.arms[0].objective(chosen))
+    arm = plan.arms[0]
+    earlier = [f"{stage.objective} for the first {stage.share:.0%} of the steps, then " for stage in arm.earlier]
+    formula = "".join(earlier) + str(arm.objective(chosen))
     return f"{formula} ({in_words(chosen)})" if chosen else formula
 
 
