@@ -10,11 +10,13 @@ from limbeck.students import FAMILIES, build
 SHAPES = {
     "convnet": [(1, 8, 8), (3, 32, 32), (1, 28, 28), (3, 7, 5), (2, 4, 30), (1, 1, 1), (3, 224, 160)],
     "mlp": [(13,), (1,), (1, 8, 8), (3, 5), (4, 3, 2, 2)],
+    "resnet": [(1, 8, 8)],
 }
-KNOBS = {"convnet": {"width": 4, "depth": 3}, "mlp": {"width": 6, "depth": 2}}
+KNOBS = {"convnet": {"width": 4, "depth": 3}, "mlp": {"width": 6, "depth": 2}, "resnet": {"width": 4}}
 CASES = [(family, shape) for family in SHAPES for shape in SHAPES[family]]
 EVERYWHERE = {
-    "conv2d", "batch_norm", "relu_", "mean", "linear", "flatten",
+    "conv2d", "batch_norm", "relu_", "mean", "linear", "flatten", "add",
+    "dropout",  # which is not there when the student answers
 }  # fmt: skip
 """Operators that every exporter and runtime has."""
 

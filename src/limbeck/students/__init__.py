@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 FAMILIES = {
     "convnet": "limbeck.students.convnet:ConvNet",
     "mlp": "limbeck.students.mlp:MLP",
+    "resnet": "limbeck.teachers.resnet:ResNet",
 }
-"""Family name -> where the class lives. Its keyword arguments beside `inputs` and `outputs` are the knobs."""
+"""Family name -> where the class lives. Its keyword arguments beside `inputs` and `outputs` are the knobs.
+
+A teacher's family is a student's too where every device has its operators.
+"""
 
 
 def build(spec: Mapping[str, Any], *, inputs: tuple[int, ...], outputs: int) -> "nn.Module":

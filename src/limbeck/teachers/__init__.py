@@ -11,8 +11,13 @@ if TYPE_CHECKING:
 FAMILIES = {
     "resnet": "limbeck.teachers.resnet:ResNet",
     "wide-mlp": "limbeck.teachers.wide_mlp:WideMLP",
+    "convnet": "limbeck.students.convnet:ConvNet",
+    "mlp": "limbeck.students.mlp:MLP",
 }
-"""Family name -> where the class lives. Its keyword arguments beside `inputs` and `outputs` are the knobs."""
+"""Family name -> where the class lives. Its keyword arguments beside `inputs` and `outputs` are the knobs.
+
+Large ones first; a born-again student's teacher is of the student's own family.
+"""
 
 
 def build(spec: Mapping[str, Any], *, inputs: tuple[int, ...], outputs: int) -> "nn.Module":

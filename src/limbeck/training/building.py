@@ -1,9 +1,10 @@
 """Before a stage: objectives on activations get their bridges, and what they do not reach is not trained."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node
 
 from limbeck.core.batch import Batch
 from limbeck.core.input_gradient import asked_with_gradient
@@ -136,9 +137,18 @@ def _unreached(
 
 
 def _reached(value: Tensor, parameters: dict[str, nn.Parameter]) -> set[str]:
-    if not value.requires_grad or not parameters:
-        return set()
-    gradients: Sequence[Tensor | None] = torch.autograd.grad(
-        value, list(parameters.values()), retain_graph=True, allow_unused=True
-    )
-    return {name for name, gradient in zip(parameters, gradients, strict=True) if gradient is not None}
+    """Parameters that the value's graph ends at; nothing is computed."""
+    names = {id(parameter): name for name, parameter in parameters.items()}
+    found: set[str] = set()
+    seen: set[Node] = set()
+    left = [value.grad_fn]
+    while left:
+        node = left.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        leaf = getattr(node, "variable", None)  # of a node that adds up a parameter's gradient
+        if leaf is not None and id(leaf) in names:
+            found.add(names[id(leaf)])
+        left += [following for following, _ in node.next_functions]
+    return found

@@ -37,7 +37,8 @@ class Engine:
         self.accelerator = _accelerator(runtime, model)
         self.device = self.accelerator.device
         convolutional = any(isinstance(module, nn.Conv2d) for module in model.modules())
-        self.channels_last = convolutional and not (self.device.type == "cpu" and _corrupts_memory(model))
+        self.contiguous = convolutional and self.device.type == "cpu" and _corrupts_memory(model)
+        self.channels_last = convolutional and not self.contiguous
         if self.channels_last:
             model.to(memory_format=torch.channels_last)
         self.own = frozenset(model.__dict__)
@@ -82,6 +83,8 @@ class Engine:
         """
         if self.channels_last and isinstance(inputs, Tensor) and inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
+        elif self.contiguous and isinstance(inputs, Tensor):  # one channel is in both layouts; convolutions may guess
+            inputs = inputs.clone(memory_format=torch.contiguous_format)
         with batch_norm.over_all_processes():
             logits = self.call(inputs)
         if not isinstance(logits, Tensor):
