@@ -11,21 +11,18 @@ from limbeck.core.progress import Reporter, Silent
 from limbeck.core.runtime import applied
 from limbeck.record import Fingerprints, Record, Tuning, Verdict
 from limbeck.reporting import render
-from limbeck.runs import wording
+from limbeck.runs import stages, wording
 from limbeck.runs.assemble import assemble
 from limbeck.runs.clock import Clock
-from limbeck.runs.fit import Fitted, Shop
+from limbeck.runs.fit import Fitted
 from limbeck.runs.folder import claimed, finished_trainings
 from limbeck.runs.guided import Heard, check_guide, hear
-from limbeck.runs.keep_teacher import keep_teacher
-from limbeck.runs.labelling import TEACHER
 from limbeck.runs.measured import Subject, model_records, notes_on_costs, student_subjects, teacher_subject
 from limbeck.runs.plan import Plan, resolved_text
 from limbeck.runs.rehearse import rehearse
 from limbeck.runs.ship import ship
-from limbeck.runs.teacher import Raised, notes_on_teacher, raise_teacher, require_quality
+from limbeck.runs.teacher import Raised, notes_on_teacher
 from limbeck.runs.terms import notes_on_terms
-from limbeck.runs.tune import tune
 from limbeck.studies.verdict import CONDITIONS, compare, corrected
 
 
@@ -56,15 +53,17 @@ def run(plan: Plan, out: Path, reporter: Reporter) -> Record:
         for line in wording.opening(plan, folder, finished_trainings(folder)):
             reporter.say(line)
         with clock.stage("teacher"):
-            raised, shop = _teacher(plan, plan.shop(folder, reporter), folder)
+            raised, shop = stages.teacher(plan, plan.shop(folder, reporter), folder)
         with clock.stage("guide"):
             heard = hear(plan, raised.speaker, folder, reporter)
             shop = replace(shop, teacher=heard.source, teacher_fingerprint=heard.fingerprint)
         with clock.stage("tuning"):
-            tunings = [_tuned(plan, place, shop) for place in range(len(plan.arms))]
+            tunings = [stages.tuned(plan, arm, shop) for arm in plan.arms]
         reporter.say(wording.students_to_train(plan))
         with clock.stage("students"):
-            fitted = [_seeds(plan, place, tunings[place], shop) for place in range(len(plan.arms))]
+            fitted = [
+                stages.seeds(plan, arm, tuning.chosen, shop) for arm, tuning in zip(plan.arms, tunings, strict=True)
+            ]
         record = None
         if processes.is_main():
             record = _proven(
@@ -101,46 +100,6 @@ def _proven(
         render.write(folder)
     reporter.say(wording.times(clock.seconds))
     return record
-
-
-def _teacher(plan: Plan, shop: Shop, folder: Path) -> tuple[Raised, Shop]:
-    """The teacher, and the shop; one that was trained here and is good enough is kept."""
-    recipe, splits, task = plan.recipe, plan.splits, plan.task
-    if recipe.guide.from_ is not None:
-        shop = replace(shop, also=Path(recipe.guide.from_) / TEACHER / "checkpoints")
-    raised = raise_teacher(plan, shop)
-    if raised.live is None:
-        return raised, shop
-    quality = require_quality(raised.live, splits, task, recipe.teacher.min_quality, shop.batch_size)
-    shop.reporter.say(f"teacher: {wording.figure(task, quality.value)} on validation")
-    if raised.fitted is not None and processes.is_main():
-        keep_teacher(
-            folder / "teacher", recipe=recipe, splits=splits, task=task, teacher=raised.live, fitted=raised.fitted,
-            quality=quality,
-        )  # fmt: skip
-    return raised, shop
-
-
-def _tuned(plan: Plan, place: int, shop: Shop) -> Tuning:
-    arm, how = plan.arms[place], plan.recipe.tune
-    chosen = tune(
-        arm,
-        lambda settings, steps: plan.trained(arm, settings, shop=shop, seed=plan.recipe.seed, steps=steps),
-        task=plan.task,
-        steps=plan.steps,
-        short_share=how.short_share,
-        finalists=how.finalists,
-    )
-    shop.reporter.say(chosen.sentence)
-    return chosen
-
-
-def _seeds(plan: Plan, place: int, tuning: Tuning, shop: Shop) -> list[Fitted]:
-    arm, first = plan.arms[place], plan.recipe.seed
-    return [
-        plan.trained(arm, tuning.chosen, shop=shop, seed=first + number, steps=plan.steps)
-        for number in range(max(1, plan.recipe.verdict.seeds))
-    ]
 
 
 def _measured(plan: Plan, raised: Raised, fitted: list[list[Fitted]]) -> list[Subject]:

@@ -87,9 +87,12 @@ class Plan:
             track=tracking(self.recipe, folder / "track", reporter),
         )
 
-    def trained(self, arm: Arm, settings: Settings, *, shop: Shop, seed: int, steps: int) -> Fitted:
-        """Trains one model of an arm."""
-        what = f"{arm.role}, seed {seed}" if steps == self.steps else f"{arm.role}, trial"
+    def trained(
+        self, arm: Arm, settings: Settings, *, shop: Shop, seed: int, steps: int, name: str | None = None
+    ) -> Fitted:
+        """Trains one model of an arm, called by `name` or its role."""
+        called = name or arm.role
+        what = f"{called}, seed {seed}" if steps == self.steps else f"{called}, trial"
         return fit(
             Job(
                 name=what,

@@ -4,6 +4,7 @@ Method and proof: docs/verdict.md.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from math import ceil, inf, log
 
 import numpy as np
@@ -28,6 +29,21 @@ CONDITIONS = (
     "sampled. The seed that ships was fixed beforehand and is not the best one."
 )
 """What every verdict is conditional on, for reports and model cards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """A verdict without its parties; the attributes are those of `Verdict`."""
+
+    outcome: Outcome
+    metric: str
+    margin: float
+    difference: float
+    ci95: tuple[float, float] | None
+    p_value: float | None
+    seeds: int
+    seeds_needed: int | None
+    sentence: str
 
 
 def compare(
@@ -75,6 +91,29 @@ def compare(
         ... )
         The distilled student beats the same student without a teacher by 4.0 points (95% interval 2.8 to 5.2, 5 seeds).
     """
+    found = contrast(
+        arm_scores, against_scores, higher_is_better=higher_is_better, margin=margin, metric=metric, percent=percent,
+        arm=arm, against=against,
+    )  # fmt: skip
+    return Verdict(arm=arm, against=against, **asdict(found))
+
+
+def contrast(
+    arm_scores: Shaped[np.ndarray, "seeds examples"],
+    against_scores: Shaped[np.ndarray, "seeds examples"],
+    *,
+    higher_is_better: bool,
+    margin: float = MARGIN,
+    metric: str,
+    percent: bool,
+    arm: str,
+    against: str,
+) -> Contrast:
+    """As `compare`, for anybody: `arm` and `against` are roles, or what people call them ("the student with dkd").
+
+    Raises:
+        InputError: as `compare`.
+    """
     _check(arm_scores, against_scores, margin)
     ours, theirs = arm_scores.astype(np.float64), against_scores.astype(np.float64)
     difference = ours - theirs
@@ -82,10 +121,9 @@ def compare(
     said = wording.Words(arm, against, metric, percent, higher_is_better, margin, seeds, examples)
     if seeds < 2 or examples < 2:
         mean = float(difference.mean())
-        return Verdict(
-            arm=arm, against=against, outcome="inconclusive", metric=metric, margin=margin, difference=mean,
-            ci95=None, p_value=None, seeds=seeds, seeds_needed=SEEDS if examples > 1 else None,
-            sentence=said.unmeasured(mean),
+        return Contrast(
+            outcome="inconclusive", metric=metric, margin=margin, difference=mean, ci95=None, p_value=None, seeds=seeds,
+            seeds_needed=SEEDS if examples > 1 else None, sentence=said.unmeasured(mean),
         )  # fmt: skip
     found = spread(difference, binary=_binary(ours) and _binary(theirs))
     # Alike on every example although not every example is alike: it is the same model, and nothing is left to chance.
@@ -94,9 +132,7 @@ def compare(
     outcome = judge(found.difference, half, margin=margin, higher_is_better=higher_is_better, seeds=seeds)
     needed = seeds_needed(found, margin) if outcome == "inconclusive" else None
     more = examples_needed(found, margin) if outcome == "inconclusive" and needed is None else None
-    return Verdict(
-        arm=arm,
-        against=against,
+    return Contrast(
         outcome=outcome,
         metric=metric,
         margin=margin,
@@ -224,10 +260,22 @@ def corrected(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _with_holm(verdict: Verdict, p_value: float, comparisons: int) -> Verdict:
-    sentence = verdict.sentence
-    if verdict.outcome not in {"no-gain", "inconclusive"} and p_value > LEVEL:
-        sentence += f" Read together with {wording.other(comparisons - 1)}, this may be chance (p = {p_value:.2f})."
+    sentence = together(verdict.sentence, verdict.outcome, p_value, comparisons)
     return verdict.model_copy(update={"p_value_holm": p_value, "sentence": sentence})
+
+
+def together(sentence: str, outcome: Outcome, p_value: float, comparisons: int) -> str:
+    """The sentence, and whether it may be chance among so many comparisons.
+
+    Args:
+        sentence: of one comparison.
+        outcome: of the same.
+        p_value: after Holm's correction.
+        comparisons: how many there are, this one included.
+    """
+    if outcome in {"no-gain", "inconclusive"} or p_value <= LEVEL:
+        return sentence
+    return f"{sentence} Read together with {wording.other(comparisons - 1)}, this may be chance (p = {p_value:.2f})."
 
 
 def _binary(scores: Float[np.ndarray, "seeds examples"]) -> bool:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from math import floor, log10
 
-from limbeck.record import Outcome, Role
+from limbeck.record import Outcome
 
-ROLES: dict[Role, str] = {
+ROLES: dict[str, str] = {
     "teacher": "the teacher",
     "student": "the distilled student",
     "baseline": "the same student without a teacher",
@@ -19,8 +19,8 @@ class Words:
     """What the sentence is about.
 
     Attributes:
-        arm: whose verdict it is.
-        against: what it is compared with.
+        arm: whose verdict it is: a role, or what people call it.
+        against: what it is compared with, likewise.
         metric: its name.
         percent: whether differences are points.
         higher_is_better: the metric's direction.
@@ -29,8 +29,8 @@ class Words:
         examples: in the test sample.
     """
 
-    arm: Role
-    against: Role
+    arm: str
+    against: str
     metric: str
     percent: bool
     higher_is_better: bool
@@ -58,7 +58,7 @@ class Words:
         seeds = _count(self.seeds, "seed")
         straight = f"(95% interval {self._number(low, digits)} to {self._number(high, digits)}, {seeds})"
         either = f"(95% interval {self._side(ahead - half, digits)} to {self._side(ahead + half, digits)}, {seeds})"
-        arm, against = _capital(ROLES[self.arm]), ROLES[self.against]
+        arm, against = _capital(_called(self.arm)), _called(self.against)
         margin = f"{self._number(self.margin, self._digits(self.margin, self.margin))} {self._unit}"
         match outcome:
             case "beats":
@@ -74,14 +74,14 @@ class Words:
                 return f"{arm} is as good as {against}, to within {margin}: {found}."
             case _:
                 place = f"{self._side(ahead, digits, of=True)} {against}"
-                return f"Inconclusive: {ROLES[self.arm]} measured {place} {either}. {self._mend(needed, more)}"
+                return f"Inconclusive: {_called(self.arm)} measured {place} {either}. {self._mend(needed, more)}"
 
     def unmeasured(self, difference: float) -> str:
         """The sentence where there is no interval: one seed, or one test example."""
         ahead = difference if self.higher_is_better else -difference
         mend = f"One {'seed' if self.examples > 1 else 'test example'} shows nothing, since the next may say otherwise"
         place = self._side(ahead, self._digits(difference, abs(difference)), of=True)
-        return f"Inconclusive: {ROLES[self.arm]} measured {place} {ROLES[self.against]}. {mend}."
+        return f"Inconclusive: {_called(self.arm)} measured {place} {_called(self.against)}. {mend}."
 
     @property
     def _unit(self) -> str:
@@ -136,6 +136,10 @@ def other(comparisons: int) -> str:
         'the other comparison'
     """
     return "the other comparison" if comparisons == 1 else f"the {comparisons} other comparisons"
+
+
+def _called(who: str) -> str:
+    return ROLES.get(who, who)
 
 
 def _count(number: int, what: str) -> str:
