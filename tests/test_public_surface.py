@@ -10,7 +10,7 @@ from limbeck.cli.app import app
 
 NAMES = [
     "HardLabels", "Run", "SoftTargets", "__version__", "check", "demo", "devices", "distil", "export", "guide_info",
-    "import_guide", "init", "label", "measure", "methods", "objectives", "predict", "report", "verify_guide",
+    "import_guide", "init", "label", "measure", "methods", "objectives", "predict", "report", "study", "verify_guide",
 ]  # fmt: skip
 
 VERBS = {
@@ -33,6 +33,10 @@ VERBS = {
     "methods": [],
     "predict": ["bundle", "inputs", "out", "top", "strict", "stdin", "batch", "threads", "progress"],
     "report": ["run", "open_browser"],
+    "study": [
+        "kind", "recipe", "out", "methods", "teacher", "student", "data", "test", "validation", "unlabelled",
+        "overrides", "trust_code", "progress",
+    ],
     "verify_guide": ["guide", "recipe", "sample", "trust_code", "progress"],
 }  # fmt: skip
 
@@ -64,6 +68,7 @@ COMMANDS = {
         "--threads",
     ],
     "report": ["run", "--open"],
+    "study": ["kind", "recipe", "--out", "--set", "--seeds", "--methods", "--trust-code", "--json"],
 }
 
 

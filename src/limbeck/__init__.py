@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from limbeck.verbs.methods import methods as methods
     from limbeck.verbs.predict import predict as predict
     from limbeck.verbs.report import report as report
+    from limbeck.verbs.study import study as study
 
 _HOMES = {
     "HardLabels": "limbeck.objectives.hard_labels",
@@ -50,6 +51,7 @@ _HOMES = {
     "methods": "limbeck.verbs.methods",
     "predict": "limbeck.verbs.predict",
     "report": "limbeck.verbs.report",
+    "study": "limbeck.verbs.study",
     "verify_guide": "limbeck.verbs.guide",
 }
 
@@ -72,6 +74,7 @@ __all__ = [
     "objectives",
     "predict",
     "report",
+    "study",
     "verify_guide",
 ]
 

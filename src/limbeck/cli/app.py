@@ -177,6 +177,33 @@ def label(
 
 
 @app.command()
+def study(
+    kind: Annotated[str, typer.Argument(help="methods.", show_default=False)],
+    recipe: Recipe,
+    out: Annotated[Path | None, typer.Option("--out", help="The study's folder.  [default: studies/NAME-KIND]")] = None,
+    set_: Sets = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", help="The same as --set verdict.seeds=N.")] = None,
+    methods: Annotated[str | None, typer.Option("--methods", help="methods: a,b,c.  [default: all that fit]")] = None,
+    trust_code: Trust = False,
+    json: Json = False,
+) -> None:
+    """Ask a question about distillation on your data: many trainings, intervals, plots. The same command goes on."""
+    from limbeck.cli.shown import study_lines
+    from limbeck.cli.values import names, overrides
+    from limbeck.core.processes import speaks
+    from limbeck.core.progress import Terminal
+    from limbeck.verbs.study import study as verb
+
+    found = verb(
+        kind=kind, recipe=recipe, out=out, methods=None if methods is None else names(methods, "--methods"),
+        overrides=overrides(set_) | ({} if seeds is None else {"verdict.seeds": seeds}), trust_code=trust_code,
+        progress=Terminal(),
+    )  # fmt: skip
+    if speaks():
+        echo_json(found.record.model_dump(mode="json")) if json else echo(study_lines(found))
+
+
+@app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="A run's folder.", show_default=False)],
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,

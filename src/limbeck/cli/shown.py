@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from limbeck.verbs.check import Checked
     from limbeck.verbs.distil import Run
     from limbeck.verbs.measure import Measurement
+    from limbeck.verbs.study import Studied
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -48,6 +49,13 @@ def run_lines(run: "Run") -> list[str]:
         ["student", str(run.student), f"limbeck predict {run.folder} FILE"],
     ]
     return [*said, *explained, "", *table(places)]
+
+
+def study_lines(found: "Studied") -> list[str]:
+    """The answer, its comparisons, and where the page is."""
+    record = found.record
+    explained = [each.sentence for each in record.findings] + [each.sentence for each in record.comparisons]
+    return [*record.answer, "", *explained, "", *table([["page", str(found.page)]])]
 
 
 def check_lines(found: "Checked") -> list[str]:

@@ -32,11 +32,12 @@ def overrides(pairs: Sequence[str] | None) -> dict[str, Any]:
     return values
 
 
-def names(text: str) -> list[str]:
+def names(text: str, option: str = "--to") -> list[str]:
     """`a,b` as a list.
 
     Args:
         text: as it was given.
+        option: where; for the error.
 
     Raises:
         InputError: it is empty.
@@ -47,5 +48,6 @@ def names(text: str) -> list[str]:
     """
     found = [name.strip() for name in text.split(",") if name.strip()]
     if not found:
-        raise InputError("--to: no format is named; for instance --to onnx")
+        example = "no format is named; for instance --to onnx" if option == "--to" else "nothing is named"
+        raise InputError(f"{option}: {example}")
     return found

@@ -348,6 +348,13 @@ class VerdictPlan(_Section):
     """Arms beside the baseline that explain a gain."""
 
 
+class StudyPlan(_Section):
+    """What `limbeck study` compares; a run looks at none of it."""
+
+    methods: Annotated[tuple[dict[str, JsonValue], ...], Field(strict=False)] = ()
+    """`study methods`: names, or {method: NAME} with settings that are then not tuned; empty: all that fit."""
+
+
 class RuntimePlan(_Section):
     """Where training computes."""
 
@@ -386,5 +393,7 @@ class Recipe(_Section):
     export: Annotated[tuple[str, ...], Field(strict=False)] = ("onnx",)
     """Formats to export the student to."""
     runtime: RuntimePlan = RuntimePlan()
+    study: StudyPlan = StudyPlan()
+    """What `limbeck study` compares."""
     track: Annotated[tuple[Track, ...], Field(strict=False)] = ()
     """A tracker's name, {kind: ..., project: ...}, or a list of these; it changes nothing in the run itself."""

@@ -9,7 +9,7 @@ from limbeck.recipe.text import Path
 
 _SECTIONS = (
     "student", "objective", "train", "guide", "tune", "verdict", "runtime", "export", "task", "seed", "name", "track",
-    "stages",
+    "stages", "study",
 )  # fmt: skip
 """Keys that may stand empty (null): their default holds."""
 _V2 = "v2:"
@@ -46,6 +46,7 @@ def expand(values: dict[str, Any]) -> tuple[dict[str, Any], dict[Path, Path]]:
     _views(full, shown)
     _columns(full, shown)
     _trackers(full, shown)
+    _study(full)
     if isinstance(full.get("export"), str):
         full["export"] = [full["export"]]
         shown["export", 0] = ("export",)
@@ -161,6 +162,14 @@ def _trackers(full: dict[str, Any], shown: dict[Path, Path]) -> None:
         shown["track", 0] = ("track",)
     if isinstance(track, list):
         full["track"] = [{"kind": each} if isinstance(each, str) else each for each in track]
+
+
+def _study(full: dict[str, Any]) -> None:
+    """`methods: [dkd]` means `methods: [{method: dkd}]`."""
+    study = full.get("study")
+    if isinstance(study, dict) and isinstance(study.get("methods"), list):
+        methods = [{"method": each} if isinstance(each, str) else each for each in study["methods"]]
+        full["study"] = {**study, "methods": methods}
 
 
 def _views(full: dict[str, Any], shown: dict[Path, Path]) -> None:

@@ -66,7 +66,7 @@ def accuracy_against_size(metric: MetricRecord, rows: Sequence[Mapping[str, Any]
         layers.append(rule.encode(x=x, y=alt.Y("low:Q", **y), y2="high:Q"))
         mark = mean.mark_point(size=150, opacity=1, shape=_SHAPES[role], xOffset=place, **style)
         layers.append(mark.encode(x=x, y=alt.Y("value:Q", **y), tooltip=_tooltip(metric)))
-    return _finished(alt.layer(*layers), height=260)
+    return finished(alt.layer(*layers), height=260)
 
 
 def _asides(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -97,7 +97,7 @@ def training_curve(metric: MetricRecord | None) -> dict[str, Any]:
     )
     thin = base.transform_filter("!datum.bold").mark_line(strokeWidth=1, opacity=0.4)
     bold = base.transform_filter("datum.bold").mark_line(strokeWidth=2.5).encode(strokeDash=_dash())
-    return _finished(alt.layer(thin, bold), height=260)
+    return finished(alt.layer(thin, bold), height=260)
 
 
 def reliability(lowest: float) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def reliability(lowest: float) -> dict[str, Any]:
             alt.Tooltip("count:Q", title="examples"),
         ],
     )
-    return _finished(alt.layer(honest, lines, points), height=360)
+    return finished(alt.layer(honest, lines, points), height=360)
 
 
 def _colour() -> "alt.Color":
@@ -175,7 +175,13 @@ def _tooltip(metric: MetricRecord) -> "Sequence[alt.Tooltip]":
     ]
 
 
-def _finished(chart: "alt.LayerChart", height: int) -> dict[str, Any]:
+def finished(chart: "alt.LayerChart", height: int) -> dict[str, Any]:
+    """A chart in the page's style, as wide as its place.
+
+    Args:
+        chart: layers over `TABLE`.
+        height: pixels.
+    """
     sized = chart.properties(width="container", height=height, background="transparent")
     specification: dict[str, Any] = sized.configure_view(stroke=None).configure_axis(**_AXIS).to_dict()
     version = (_VEGA / "VERSION").read_text(encoding="utf-8").strip()

@@ -9,7 +9,8 @@ ABSENT = "\N{EN DASH}"
 """Stands where a measure does not apply or was not taken."""
 
 _MINUS = "\N{MINUS SIGN}"
-_SPACE = "\N{NO-BREAK SPACE}"
+SPACE = "\N{NO-BREAK SPACE}"
+"""Between a number and its unit."""
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -55,7 +56,7 @@ def difference(value: float, metric: MetricRecord) -> str:
     """
     sign = "+" if value > 0 else ""
     if metric.percent:
-        return f"{sign}{100 * value:.1f}{_SPACE}points".replace("-", _MINUS)
+        return f"{sign}{100 * value:.1f}{SPACE}points".replace("-", _MINUS)
     return sign + significant(value)
 
 
@@ -66,7 +67,7 @@ def interval(low: float, high: float, metric: MetricRecord) -> str:
         >>> interval(0.01, 0.0449, MetricRecord(name="accuracy", higher_is_better=True, percent=True))
         '+1.0 to +4.5'
     """
-    ends = [difference(end, metric).removesuffix(f"{_SPACE}points") for end in (low, high)]
+    ends = [difference(end, metric).removesuffix(f"{SPACE}points") for end in (low, high)]
     return " to ".join(ends)
 
 
@@ -92,7 +93,7 @@ def count(value: float) -> str:
     """
     for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
         if abs(value) >= limit:
-            return f"{significant(value / limit)}{_SPACE}{unit}"
+            return f"{significant(value / limit)}{SPACE}{unit}"
     return f"{value:,.0f}"
 
 
@@ -105,8 +106,8 @@ def size(value: float) -> str:
     """
     for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if abs(value) >= limit:
-            return f"{significant(value / limit)}{_SPACE}{unit}"
-    return f"{value:,.0f}{_SPACE}B"
+            return f"{significant(value / limit)}{SPACE}{unit}"
+    return f"{value:,.0f}{SPACE}B"
 
 
 def duration_ms(value: float) -> str:
@@ -117,10 +118,10 @@ def duration_ms(value: float) -> str:
         ('39.1\xa0µs', '2.50\xa0ms', '2.50\xa0s')
     """
     if abs(value) < 1:
-        return f"{significant(1000 * value)}{_SPACE}µs"
+        return f"{significant(1000 * value)}{SPACE}µs"
     if abs(value) < 1000:
-        return f"{significant(value)}{_SPACE}ms"
-    return f"{significant(value / 1000)}{_SPACE}s"
+        return f"{significant(value)}{SPACE}ms"
+    return f"{significant(value / 1000)}{SPACE}s"
 
 
 def duration_s(value: float) -> str:
@@ -133,8 +134,8 @@ def duration_s(value: float) -> str:
     if abs(value) < 1:
         return duration_ms(1000 * value)
     if abs(value) < 120:
-        return f"{significant(value)}{_SPACE}s"
-    return f"{significant(value / 60)}{_SPACE}min"
+        return f"{significant(value)}{SPACE}s"
+    return f"{significant(value / 60)}{SPACE}min"
 
 
 def times(ratio: float) -> str:

@@ -39,7 +39,7 @@ def render(folder: Path) -> str:
     charts_data = _charts(record, drawn)
     values = {
         "record": record,
-        "when": _when(record.created),
+        "when": when(record.created),
         "tone": TONES[record.verdict.outcome] if record.verdict else "none",
         "drawing": _or_reason(lambda: drawing(record)),
         "tiles": tiles(record),
@@ -130,7 +130,7 @@ def _temperature(record: Record) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _when(created: str) -> str:
+def when(created: str) -> str:
     """Day and minute, in words; as it came where it cannot be read."""
     try:
         moment = datetime.fromisoformat(created)

@@ -10,7 +10,7 @@ from limbeck.core.storage import read_json, write_json
 from limbeck.errors import StorageError
 
 GOES_ON = frozenset({"teacher", "guide", "tuning", "students"})
-"""Stages that go on where they were, so that their seconds add up; the others start afresh."""
+"""First words of stages that go on where they were, so that their seconds add up; the others start afresh."""
 
 
 class Clock:
@@ -31,7 +31,9 @@ class Clock:
     def __init__(self, path: Path) -> None:
         self.path = path
         known = read_json(path) if path.exists() else {}
-        self.seconds: dict[str, float] = {name: value for name, value in known.items() if name in GOES_ON}
+        self.seconds: dict[str, float] = {
+            name: value for name, value in known.items() if name.partition(" ")[0] in GOES_ON
+        }
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

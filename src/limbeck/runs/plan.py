@@ -60,10 +60,10 @@ class Plan:
         """SHA-256 of the recipe and of whatever was given beside it.
 
         `teacher.min_quality` is left out: it stops a run and changes nothing in one, so it can be lowered on the way.
-        Neither do trackers change anything, so they can be named later.
+        Neither do trackers, nor what studies compare, so they can be named later.
         """
         recipe = self.recipe.model_dump(mode="json", by_alias=True)
-        del recipe["teacher"]["min_quality"], recipe["track"]
+        del recipe["teacher"]["min_quality"], recipe["track"], recipe["study"]
         return fingerprint(
             {
                 "recipe": recipe,

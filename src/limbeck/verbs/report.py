@@ -6,11 +6,17 @@ from pathlib import Path
 from limbeck.reporting.render import write
 
 
+def _write_study(folder: Path) -> Path:
+    from limbeck.studies import page
+
+    return page.write(folder)
+
+
 def report(*, run: str | Path, open_browser: bool = False) -> Path:
-    """Writes `report.html` into the run's folder, from `record.json` and the files it names.
+    """Writes `report.html` into a run's folder, or `study.html` into a study's, from its record.
 
     Args:
-        run: the folder of a finished run.
+        run: the folder of a finished run or study.
         open_browser: whether to open the page in the default browser.
 
     Returns:
@@ -20,7 +26,8 @@ def report(*, run: str | Path, open_browser: bool = False) -> Path:
         BundleError: the folder holds no readable record.
         StorageError: the disk is full or the folder cannot be written.
     """
-    path = write(Path(run))
+    folder = Path(run)
+    path = _write_study(folder) if (folder / "study.json").is_file() else write(folder)
     if open_browser:
         webbrowser.open(path.resolve().as_uri())
     return path

@@ -1,0 +1,52 @@
+"""Arms of a study against one of them: each difference with its interval, all of them read together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from limbeck.studies.found import Found
+from limbeck.studies.record import Comparison
+from limbeck.studies.verdict import contrast, holm, together
+
+_SHARED = tuple(name for name in Comparison.model_fields if name not in ("arm", "against"))
+
+
+def against(
+    found: Found, arms: Sequence[str], other: str, *, about: Mapping[str, str] | None = None
+) -> list[Comparison]:
+    """Compares arms with another one on test, with Holm's correction over these comparisons.
+
+    Args:
+        found: what the models answered.
+        arms: names of the arms, without `other`.
+        other: whom they are compared with.
+        about: how sentences call the arms, where not as the design does.
+
+    Returns:
+        One comparison an arm, in order.
+    """
+    called = {member.name: member.about for member in found.design.members} | dict(about or {})
+    task, theirs = found.plan.task, found.scores(other)
+    contrasts = [
+        contrast(
+            found.scores(arm),
+            theirs,
+            higher_is_better=task.metric.higher_is_better,
+            margin=found.plan.recipe.verdict.margin,
+            metric=task.metric.name,
+            percent=task.metric.percent,
+            arm=called[arm],
+            against=called[other],
+        )
+        for arm in arms
+    ]
+    known = [each.p_value for each in contrasts if each.p_value is not None]
+    adjusted = iter(holm(known))
+    made = []
+    for arm, each in zip(arms, contrasts, strict=True):
+        p_value = None if each.p_value is None else next(adjusted)
+        sentence = each.sentence
+        if p_value is not None and len(known) > 1:
+            sentence = together(sentence, each.outcome, p_value, len(known))
+        values = asdict(each) | {"p_value_holm": p_value, "sentence": sentence}
+        made.append(Comparison(arm=arm, against=other, **{name: values[name] for name in _SHARED}))
+    return made

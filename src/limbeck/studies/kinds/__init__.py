@@ -1,0 +1,49 @@
+"""The kinds of study: what each asks, trains, finds and shows; one file each.
+
+A kind's module holds `QUESTION`, `design(plan, options)`, `answer(found)` and `view(study)`.
+"""
+
+from importlib import import_module
+from typing import Protocol, cast
+
+from limbeck.errors import RecipeError
+from limbeck.runs.plan import Plan
+from limbeck.studies.answer import Answer
+from limbeck.studies.design import Design, Options
+from limbeck.studies.found import Found
+from limbeck.studies.record import StudyRecord
+from limbeck.studies.view import View
+
+KINDS = {
+    "methods": "limbeck.studies.kinds.methods",
+}
+"""Kind -> its module."""
+
+
+class Kind(Protocol):
+    """The role that a kind's module fills."""
+
+    QUESTION: str
+
+    def design(self, plan: Plan, options: Options) -> Design:
+        """What is trained."""
+        ...
+
+    def answer(self, found: Found) -> Answer:
+        """What was found."""
+        ...
+
+    def view(self, study: StudyRecord) -> View:
+        """Plots and tables, from the record alone."""
+        ...
+
+
+def named(kind: str) -> Kind:
+    """The kind of that name.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    if kind not in KINDS:
+        raise RecipeError(f"study: {kind!r} is no kind of study; use one of: {', '.join(KINDS)}")
+    return cast("Kind", import_module(KINDS[kind]))

@@ -1,0 +1,111 @@
+"""One method as an arm of a study: its candidates, and the objective that each of them makes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from limbeck.errors import RecipeError
+from limbeck.objectives import METHODS, Objective, WeightedSum
+from limbeck.objectives.support import SUPPORT, require
+from limbeck.runs.arms import Arm
+from limbeck.runs.fit import Settings
+from limbeck.runs.named import load_named
+from limbeck.runs.plan import Plan
+from limbeck.studies.kinds.grids import GRIDS, OTHERS, Grid
+
+LABELS = {"multiclass": "hard-labels", "binary": "binary-labels", "multilabel": "binary-labels"}
+"""Task -> what learns from labels beside a method; others: regression-labels."""
+PROVISIONAL: Settings = {"temperature": 2.0}
+"""Stands for the reference's choice until validation has made it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method as somebody asked for it.
+
+    Attributes:
+        plan: data, student and budget.
+        name: as recipes call it.
+        own: settings that are given, and so not tuned.
+        reference: the method it stands beside where its grid says so.
+    """
+
+    plan: Plan
+    name: str
+    own: Mapping[str, Any]
+    reference: str
+
+    @property
+    def grid(self) -> Grid:
+        """What validation may choose among."""
+        return GRIDS.get(self.name, OTHERS)
+
+    def candidates(self) -> tuple[Settings, ...]:
+        """The grid's candidates, without what is given."""
+        left = [{key: value for key, value in each.items() if key not in self.own} for each in self.grid.candidates]
+        return tuple(each for place, each in enumerate(left) if each not in left[:place])
+
+    def objective(self, settings: Settings, chosen: Settings) -> WeightedSum:
+        """The method, beside the reference or the labels where it stands beside them.
+
+        Args:
+            settings: one of the candidates.
+            chosen: what validation chose for the reference.
+        """
+        values = {**settings, **self.own}
+        weight, labels = float(values.pop("weight", 1.0)), float(values.pop("labels", 0.0))
+        parts: list[tuple[float, Objective]] = []
+        if self.grid.beside_targets and self.name != self.reference:
+            parts.append((1.0, load_named(METHODS, self.reference, dict(chosen or PROVISIONAL))))
+        if labels:
+            parts.append((labels, load_named(METHODS, LABELS.get(self.plan.task.name, "regression-labels"), {})))
+        parts.append((weight, load_named(METHODS, self.name, values)))
+        return WeightedSum(parts)
+
+    def arm(self, chosen: Settings, most: int) -> Arm:
+        """Candidates, objective and examples: those who listen learn from everything, others from what has labels.
+
+        Args:
+            chosen: what validation chose for the reference.
+            most: candidates.
+        """
+        splits = self.plan.splits
+        listens = self.objective(self.candidates()[0], chosen).needs().teacher
+        return Arm(
+            "student",
+            self.candidates()[:most],
+            lambda settings: self.objective(settings, chosen),
+            lambda _settings: splits.transfer if listens else splits.labelled,
+        )
+
+
+def method(plan: Plan, asked: Mapping[str, Any], reference: str) -> Method:
+    """A method that can teach here.
+
+    Args:
+        plan: task, classes and signal.
+        asked: `{"method": name}`, with settings beside the name.
+        reference: the method it may stand beside.
+
+    Raises:
+        InputError: there is no such method, or it does not fit; nothing was trained.
+    """
+    name, own = str(asked.get("method")), {key: value for key, value in asked.items() if key != "method"}
+    if name not in METHODS:
+        raise RecipeError(f"study: {name!r} is no method; `limbeck methods` lists them")
+    if name not in plan.task.objectives:
+        raise RecipeError(f"study: {name} is not defined for the task {plan.task.name}; leave it out")
+    if name in SUPPORT:
+        require(name, plan.recipe.guide.signal)
+    made = Method(plan, name, own, reference)
+    if made.grid.pair and not {"student", "teacher"} <= own.keys():
+        raise RecipeError(
+            f"study: {name} reads activations; say which in the recipe, study.methods: "
+            f"[{{method: {name}, student: LAYER, teacher: LAYER}}]"
+        )
+    try:
+        objective = made.objective(made.candidates()[0], PROVISIONAL)
+    except TypeError as error:  # a setting that the method does not take, or one that it must have
+        raise RecipeError(f"study: {name}: {error}; `limbeck methods` and docs/recipe.md list its settings") from error
+    objective.check_outputs(plan.task.outputs(plan.splits.classes))
+    return made
