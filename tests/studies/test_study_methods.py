@@ -135,7 +135,7 @@ def test_test_labels_choose_nothing(tmp_path):
 def test_the_page_asks_nothing_of_the_network(finished):
     text = page.write(finished.folder).read_text(encoding="utf-8")
     assert all(f">{arm.name}<" in text for arm in finished.record.arms)
-    assert "default-src 'none'" in text
+    assert "default-src &#39;none&#39;" in text
     assert lk.report(run=finished.folder).name == "study.html"
 
 
