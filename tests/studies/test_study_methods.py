@@ -185,6 +185,25 @@ def test_two_classes_leave_dkd_out_with_the_reason(tmp_path):
     assert any("dkd (" in note for note in study.record.notes)
 
 
+@pytest.mark.parametrize("use", ["auto", "always"])
+def test_activations_are_read_from_a_live_teacher_or_from_a_guide_that_keeps_them(use, tmp_path):
+    recipe = {**TINY, "tune": {"trials": 2, "finalists": 1}, "verdict": {"seeds": 1}, "guide": use}
+    hint = {"method": "hint", "student": "body.1", "teacher": "body.1"}
+    study = lk.study(kind="methods", recipe=recipe, out=tmp_path / "s", methods=[hint])
+    arm = study.record.arm("hint (body.1 < body.1)")
+    assert "Hint(" in arm.objective
+    assert len(arm.trials) == 3
+    kept = "body.1" in str(lk.guide_info(guide=tmp_path / "s/guide"))
+    assert kept == (use == "always")
+
+
+def test_taps_that_there_are_not_are_refused_before_anything_is_written(tmp_path):
+    hint = {"method": "hint", "student": "nowhere", "teacher": "body.1"}
+    with pytest.raises(InputError, match="nowhere"):
+        lk.study(kind="methods", recipe=TINY, out=tmp_path / "s", methods=[hint])
+    assert not (tmp_path / "s").exists()
+
+
 def test_every_grid_has_as_many_candidates():
     assert {name: len(grid.candidates) for name, grid in GRIDS.items() if len(grid.candidates) != MOST} == {}
     assert all(len(set(map(json.dumps, grid.candidates))) == MOST for grid in GRIDS.values())

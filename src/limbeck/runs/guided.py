@@ -6,6 +6,7 @@ from pathlib import Path
 
 from limbeck.core import processes
 from limbeck.core.identity import fingerprint
+from limbeck.core.needs import union
 from limbeck.core.progress import Reporter
 from limbeck.core.protocols import SignalSource
 from limbeck.errors import GuideError
@@ -156,7 +157,7 @@ def check_place(plan: Plan, folder: Path) -> None:
 
 def _reading(plan: Plan, teacher: Speaker) -> Speaker:
     """The live teacher, which also says what the objective reads beside its answers."""
-    needs = plan.arms[0].needs()
+    needs = union(arm.needs() for arm in plan.arms)
     if not needs.insides:
         return teacher
     if isinstance(teacher, CrossFitted):
@@ -210,7 +211,7 @@ def _choice(plan: Plan, live: int, written: int, needed: int) -> str | None:
 
 def _cannot(plan: Plan) -> str | None:
     """Why no guide can be written, or could hold what is needed."""
-    how, needs = plan.recipe.guide, plan.arms[0].needs()
+    how, needs = plan.recipe.guide, union(arm.needs() for arm in plan.arms)
     if how.use == "never":
         return "The teacher runs at every step (guide.use: never)."
     if find_spec("fcntl") is None:

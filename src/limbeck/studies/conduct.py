@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from limbeck.core.progress import Reporter
+from limbeck.core.progress import Reporter, Silent
 from limbeck.data.loader import evaluation_batches
 from limbeck.measuring.evaluate import predict
 from limbeck.runs import stages
+from limbeck.runs.arms import Arm
 from limbeck.runs.clock import Clock
 from limbeck.runs.fit import Settings, Shop
 from limbeck.runs.guided import hear
@@ -73,20 +74,33 @@ def _taught(name: str, design: Design, folder: Path, clock: Clock, reporter: Rep
     shop = tutor.plan.shop(folder, reporter)
     with clock.stage("teacher"):
         raised, _shop = stages.teacher(tutor.plan, shop, own)
-    listeners = [member for member in design.members if member.tutor == name]
-    arms = tuple(member.arm({}) for member in listeners)
-    steps = max((member.plan.steps for member in listeners), default=tutor.plan.steps)
+    listeners = [(member, member.arm({})) for member in design.members if member.tutor == name]
+    together = [each for each in listeners if not _more(each[1], tutor.plan)]
+    steps = max((member.plan.steps for member, _ in together), default=tutor.plan.steps)
     stage = f"guide of {name}" if name != TEACHER else "guide"
     with clock.stage(stage):
-        heard = hear(replace(tutor.plan, arms=arms, steps=steps), raised.speaker, own, reporter)
-    return Taught(raised, heard, clock.seconds[stage])
+        plan = replace(tutor.plan, arms=tuple(arm for _, arm in together), steps=steps)
+        heard = hear(plan, raised.speaker, own, reporter)
+    apart = {
+        member.name: hear(replace(tutor.plan, arms=(arm,)), raised.speaker, own, Silent())
+        for member, arm in listeners
+        if _more(arm, tutor.plan)
+    }
+    return Taught(raised, heard, apart, clock.seconds[stage])
+
+
+def _more(arm: Arm, plan: Plan) -> bool:
+    """Whether an arm reads more of the teacher than the plan's guide keeps, so that it asks the live one."""
+    needs = arm.needs()
+    return needs.input_gradient or not set(needs.teacher_taps) <= plan.recipe.guide.features.keys()
 
 
 def _shop(member: Member, taught: Taught | None, folder: Path, reporter: Reporter) -> Shop:
     shop = member.plan.shop(folder, reporter)
     if taught is None:
         return shop
-    return replace(shop, teacher=taught.heard.source, teacher_fingerprint=taught.heard.fingerprint)
+    heard = taught.apart.get(member.name, taught.heard)
+    return replace(shop, teacher=heard.source, teacher_fingerprint=heard.fingerprint)
 
 
 def _tuned(member: Member, choices: Mapping[str, Settings], shop: Shop) -> Trained:

@@ -25,12 +25,14 @@ class Taught:
 
     Attributes:
         raised: the teacher; nobody where it exists only as its guide.
-        heard: how students hear it.
+        heard: how students hear its answers.
+        apart: arms that read more of it than the guide keeps -> how they hear it.
         labelling_s: seconds its guide took.
     """
 
     raised: Raised
     heard: Heard
+    apart: Mapping[str, Heard]
     labelling_s: float
 
 

@@ -1,14 +1,17 @@
 """One method as an arm of a study: its candidates, and the objective that each of them makes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from limbeck.core.needs import union
 from limbeck.errors import RecipeError
+from limbeck.guide.read import open_guide
 from limbeck.objectives import METHODS, Objective, WeightedSum
 from limbeck.objectives.support import SUPPORT, require
 from limbeck.runs.arms import Arm
 from limbeck.runs.fit import Settings
+from limbeck.runs.insides import check_insides, with_features
 from limbeck.runs.named import load_named
 from limbeck.runs.plan import Plan
 from limbeck.studies.kinds.grids import GRIDS, OTHERS, Grid
@@ -108,4 +111,29 @@ def method(plan: Plan, asked: Mapping[str, Any], reference: str) -> Method:
     except TypeError as error:  # a setting that the method does not take, or one that it must have
         raise RecipeError(f"study: {name}: {error}; `limbeck methods` and docs/recipe.md list its settings") from error
     objective.check_outputs(plan.task.outputs(plan.splits.classes))
+    if objective.needs().insides:
+        _check_insides(made, objective)
     return made
+
+
+def _check_insides(made: Method, objective: WeightedSum) -> None:
+    """Tries what reads activations on a few rows, before a teacher is trained for nothing."""
+    plan = made.plan
+    recipe, guide = plan.recipe, plan.recipe.guide.from_
+    if recipe.teacher.train is not None and recipe.teacher.train.folds is not None:
+        raise RecipeError(
+            f"study: {made.name} reads activations, which are not cross-fitted; remove teacher.train.folds"
+        )
+    with_features(recipe, objective.needs())
+    teacher = open_guide(guide, check=False) if plan.teacher is None and guide is not None else plan.teacher
+    check_insides(
+        [objective], student=plan.student, teacher=teacher, source=plan.splits.transfer,
+        outputs=len(plan.splits.classes), seed=recipe.seed,
+    )  # fmt: skip
+
+
+def keeping(plan: Plan, methods: Sequence[Method]) -> list[Method]:
+    """The methods, by a plan whose guide, where one is written in any case, keeps the activations they read."""
+    needs = union(each.objective(each.candidates()[0], PROVISIONAL).needs() for each in methods)
+    kept = replace(plan, recipe=with_features(plan.recipe, needs))
+    return [replace(each, plan=kept) for each in methods]

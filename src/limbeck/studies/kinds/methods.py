@@ -16,7 +16,7 @@ from limbeck.studies.design import TEACHER, Design, Member, Options, Tutor, cons
 from limbeck.studies.found import Found
 from limbeck.studies.interval import LEVEL
 from limbeck.studies.kinds.grids import GRIDS, MOST
-from limbeck.studies.kinds.method import LABELS, Method, method
+from limbeck.studies.kinds.method import LABELS, Method, keeping, method
 from limbeck.studies.record import Comparison, StudyRecord
 from limbeck.studies.view import Figure, Table, View
 from limbeck.studies.words import in_words, listed
@@ -33,16 +33,14 @@ def design(plan: Plan, options: Options) -> Design:
     reference = _reference(plan)
     named = options.methods if options.methods is not None else plan.recipe.study.methods
     asked, notes = ([dict(each) for each in named], []) if named else _fitting(plan, reference)
-    members = [
-        Member(BASELINE, "the same student without a teacher", plan, constant(_baseline(plan, most)), tutor=None),
-        _member(method(plan, {"method": reference}, reference), most),
-        *(
-            _member(method(plan, each, reference), most)
-            for each in asked
-            if each.get("method") != LABELS.get(plan.task.name) and each != {"method": reference}
-        ),
+    left = [
+        each for each in asked if each.get("method") != LABELS.get(plan.task.name) and each != {"method": reference}
     ]
-    return Design(tuple(members), {TEACHER: Tutor("the teacher", plan)}, tuple(notes))
+    methods = keeping(plan, [method(plan, each, reference) for each in ({"method": reference}, *left)])
+    plan = methods[0].plan
+    baseline = Member(BASELINE, "the same student without a teacher", plan, constant(_baseline(plan, most)), tutor=None)
+    members = (baseline, *(_member(each, most) for each in methods))
+    return Design(members, {TEACHER: Tutor("the teacher", plan)}, tuple(notes))
 
 
 def _baseline(plan: Plan, most: int) -> Arm:
