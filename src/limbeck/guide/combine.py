@@ -1,10 +1,8 @@
 """`Ensemble`: several guides, or live teachers, that speak as one. Adding a teacher re-labels nothing."""
 
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,23 +12,19 @@ from limbeck.core.protocols import SignalSource
 from limbeck.core.signals import Signals
 from limbeck.data.draws import Draws, key, streams
 from limbeck.errors import GuideError, InputError
-
-Rule = Literal["probabilities", "logits", "random"]
+from limbeck.teachers.rules import RULES, Panel, check, combined
 
 
 class Ensemble:
-    """A signal source made of others that know the same examples, views and classes.
+    """A signal source made of others that know the same examples and views.
 
-    Rules:
-        probabilities: `log(sum_i w_i softmax(z_i))`. Its softmax at T = 1 is the mean of the teachers' probabilities;
-            at another temperature that mean is tempered, which is not the mean of tempered probabilities.
-        logits: `sum_i w_i z_i`: the geometric mean, tempered as one model's logits are.
-        random: one source, drawn each step with probability `w_i` by the seed, the ids and the views of the batch: the
-            ensemble's benefit in expectation at the cost of one (Blakeney et al. 2022). The only rule for sparse
-            signals and features, which have no mean: every teacher kept other classes, and has other features.
+    Rules: those of `teachers.rules.Panel`. "random" asks one source, drawn each step with probability `w_i` by the
+    seed, the ids and the views of the batch: the ensemble's benefit in expectation at the cost of one (Fukuda et al.
+    2017). It is the only rule for sparse signals and features, which have no mean: every teacher kept other classes,
+    and has other features. Specialists know some of the classes.
 
     Args:
-        sources: at least one.
+        sources: at least one; one that names its classes knows all of them.
         rule: see above.
         weights: one a source, at least 0, not all 0; they are scaled to sum to 1. `None`: equal.
         seed: of the draws.
@@ -44,17 +38,19 @@ class Ensemble:
         self,
         sources: Sequence[SignalSource],
         *,
-        rule: Rule = "probabilities",
+        rule: str = "probabilities",
         weights: Sequence[float] | None = None,
         seed: int = 0,
     ) -> None:
         if not sources:
             raise InputError("ensemble: no source was given")
-        if rule not in get_args(Rule):
-            raise InputError(f"ensemble: rule: {rule!r}, expected one of: {', '.join(get_args(Rule))}")
+        if rule not in RULES:
+            raise InputError(f"ensemble: rule: {rule!r}, expected one of: {', '.join(RULES)}")
         self.sources, self.rule, self.seed = tuple(sources), rule, seed
         self.weights = _normalised(weights, len(self.sources))
-        self.classes = _agreed(self.sources)
+        self.classes, places = _agreed(self.sources)
+        self.panel = Panel(rule, self.weights, places)
+        check(self.panel)
 
     def fingerprint(self) -> str:
         """SHA-256 over the sources' fingerprints, the rule, weights and seed."""
@@ -70,14 +66,10 @@ class Ensemble:
         if self.rule == "random":
             return self.sources[self._drawn(batch)].signals(batch)
         logits = [_dense(source.signals(batch), self.rule) for source in self.sources]
-        widths = {part.shape[1] for part in logits}
+        widths = {part.shape[1] for part, place in zip(logits, self.panel.places, strict=True) if place is None}
         if len(widths) > 1:
             raise GuideError(f"ensemble: the sources give {', '.join(map(str, sorted(widths)))} classes: not the same")
-        stacked = torch.stack(logits)
-        weights = torch.tensor(self.weights, device=stacked.device, dtype=torch.float32).view(-1, 1, 1)
-        if self.rule == "logits":
-            return Signals(logits=(weights * stacked).sum(dim=0))
-        return Signals(logits=torch.logsumexp(stacked.log_softmax(dim=2) + weights.log(), dim=0))
+        return Signals(logits=combined(logits, self.panel))
 
     def _drawn(self, batch: Batch) -> int:
         """Which source speaks: a hash of the batch as a set, so that the order of its rows does not matter."""
@@ -106,15 +98,24 @@ def _normalised(weights: Sequence[float] | None, count: int) -> tuple[float, ...
     return tuple(w / sum(given) for w in given)
 
 
-def _agreed(sources: Sequence[SignalSource]) -> tuple[str, ...] | None:
-    known = [tuple(names) for source in sources if (names := getattr(source, "classes", None)) is not None]
-    for other in known[1:]:
-        if other != known[0]:
+def _agreed(
+    sources: Sequence[SignalSource],
+) -> tuple[tuple[str, ...] | None, tuple[tuple[int, ...] | None, ...]]:
+    """The classes, and which of them each source knows, where it does not know all."""
+    known = [getattr(source, "classes", None) for source in sources]
+    first = max((tuple(names) for names in known if names is not None), key=len, default=None)
+    places: list[tuple[int, ...] | None] = []
+    for names in known:
+        if names is None or first is None or tuple(names) == first:
+            places.append(None)
+        elif len(names) < len(first) and set(names) < set(first):
+            places.append(tuple(first.index(name) for name in names))
+        else:
             raise GuideError(
-                f"ensemble: the sources disagree about the classes: {_some(known[0])} and {_some(other)}; "
+                f"ensemble: the sources disagree about the classes: {_some(first)} and {_some(names)}; "
                 "write the guides with the same classes in the same order"
             )
-    return known[0] if known else None
+    return first, tuple(places)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from limbeck import profiles, task
 from limbeck.core.libraries import LIBRARIES, from_library
 from limbeck.errors import InputError, RecipeError
 from limbeck.exporting.formats import EXPORTERS, check_formats
-from limbeck.recipe.model import GIVEN, GUIDE, ObjectiveTerm, Recipe, Train
+from limbeck.recipe.model import GIVEN, GUIDE, ObjectiveTerm, OneTeacher, Recipe, Teacher, Train
 from limbeck.recipe.paths import FILES, is_path
 from limbeck.recipe.problems import Problem, nearest
 from limbeck.recipe.text import Path
@@ -62,6 +62,16 @@ def _data(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _teacher(recipe: Recipe) -> Iterator[Problem]:
+    if recipe.teacher.ensemble is None:
+        for key in ("rule", "shares"):
+            if getattr(recipe.teacher, key) != Teacher.model_fields[key].default:
+                yield Problem(("teacher", key), "belongs to several teachers (teacher.ensemble); remove it")
+        yield from _one_teacher(recipe)
+    else:
+        yield from _ensemble(recipe, recipe.teacher.ensemble)
+
+
+def _one_teacher(recipe: Recipe) -> Iterator[Problem]:
     teacher = recipe.teacher
     if (teacher.train is None) == (teacher.from_ is None):
         state = "neither" if teacher.train is None else "both"
@@ -74,6 +84,40 @@ def _teacher(recipe: Recipe) -> Iterator[Problem]:
         yield from _only_its_guide(recipe)
     elif teacher.from_ is not None:
         yield from _brought(recipe, teacher.from_)
+
+
+def _ensemble(recipe: Recipe, members: tuple[OneTeacher, ...]) -> Iterator[Problem]:
+    """Each teacher by itself, and what only all of them can have."""
+    at = ("teacher", "ensemble")
+    yield from _together(recipe, len(members))
+    for number, member in enumerate(recipe.teacher.members):
+        if member.from_ == GUIDE:
+            yield Problem((*at, number), "from: guide is for one teacher; label with each, and name them one by one")
+            continue
+        if member.train is not None and member.train.folds is not None:
+            yield Problem((*at, number, "train", "folds"), "one of several is not cross-fitted; remove it")
+        for problem in _one_teacher(recipe.model_copy(update={"teacher": member})):
+            yield Problem((*at, number, *problem.path[1:]), problem.text)
+    if len({member.learns.labels for member in members if member.learns is not None}) > 1:
+        yield Problem(at, "teachers that are trained must learn from the same labels (all, or kept)")
+
+
+def _together(recipe: Recipe, count: int) -> Iterator[Problem]:
+    """What is said of several teachers at once."""
+    teacher, guide = recipe.teacher, recipe.guide
+    for key in sorted(teacher.model_fields_set & set(Teacher.model_fields) - {"ensemble", "rule", "shares"}):
+        if key != "min_quality" and getattr(teacher, key) not in (None, {}, True):
+            yield Problem(("teacher", key), "belongs to one teacher; write it beside one of teacher.ensemble")
+    if teacher.shares == "learned" and teacher.rule != "probabilities":
+        yield Problem(("teacher", "shares"), f"are learned for rule: probabilities, not {teacher.rule}; give numbers")
+    if isinstance(teacher.shares, tuple) and (len(teacher.shares) != count or sum(teacher.shares) == 0):
+        yield Problem(("teacher", "shares"), f"give {count} numbers, not all 0: one a teacher")
+    if guide.signal != "logits" and teacher.rule != "random":
+        yield Problem(("guide", "signal"), f"rule: {teacher.rule} needs all logits; leave it out, or use rule: random")
+    if guide.features:
+        yield Problem(("guide", "features"), "activations of several teachers have no mean; remove them")
+    if guide.from_ is not None:
+        yield Problem(("guide", "from"), "is one teacher's; leave it out, each of several writes a guide of its own")
 
 
 def _set(section: object, keys: tuple[str, ...]) -> list[str]:

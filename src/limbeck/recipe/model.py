@@ -5,49 +5,30 @@ validation (`shorthand`), so each field has one shape here. Sections that name s
 thing's own settings as extra fields; they were checked against its constructor (`settings`).
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field
 
 from limbeck.profiles import Profile, named
+from limbeck.recipe.section import Count, Names, Open, Place, Positive, Section, Share, Size
+from limbeck.recipe.teachers import Adapt, OneTeacher, Teacher, TeacherPreprocess, TeacherTraining
+
+__all__ = ["Adapt", "OneTeacher", "Teacher", "TeacherPreprocess", "TeacherTraining"]
 
 GIVEN = "given"
 """Stands for an object that Python code passes beside the recipe."""
 GUIDE = "guide"
 """Stands for a teacher that exists only as its guide: labels that others made."""
 
-Share = Annotated[float, Field(gt=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-Size = Annotated[tuple[Count, Count], Field(strict=False)]
-Names = Annotated[tuple[str, ...], Field(strict=False, min_length=2)]
-Numbers = Annotated[tuple[float, ...], Field(strict=False)]
-Place = Annotated[str, Field(min_length=1)]
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-class _Open(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="allow", use_attribute_docstrings=True)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The chosen thing's own settings, complete: what its constructor takes."""
-        return dict(self.model_extra or {})
-
-
-class ViewOp(_Open):
+class ViewOp(Open):
     """One augmentation."""
 
     op: str
     """Its name: shift, flip, ..., or "v2:Name" for a transform of torchvision."""
 
 
-class Views(_Section):
+class Views(Section):
     """Augmented versions of the examples; teacher and student see the same ones."""
 
     count: Count | None = None
@@ -58,7 +39,7 @@ class Views(_Section):
     """Augmentations, applied in this order."""
 
 
-class Columns(_Section):
+class Columns(Section):
     """Which columns of a table (CSV, Parquet, Hugging Face) mean what."""
 
     label: Place | None = None
@@ -69,7 +50,7 @@ class Columns(_Section):
     """The column that tells examples apart; null: row numbers do."""
 
 
-class Data(_Section):
+class Data(Section):
     """The examples."""
 
     train: Place
@@ -106,87 +87,7 @@ class Data(_Section):
     """Augmented versions of the examples."""
 
 
-class TeacherTraining(_Open):
-    """A teacher that is trained first; the family's own settings (width, depth) stand beside these keys."""
-
-    family: str = "resnet"
-    """Architecture."""
-    epochs: Count = 30
-    """Passes over its training examples."""
-    labels: Literal["all", "kept"] = "all"
-    """Which labels it learns from: all, or only those that the student may see too."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the target spread evenly over all classes."""
-    learning_rate: Positive | None = None
-    """Peak learning rate; null: as in train.learning_rate."""
-    folds: Annotated[int, Field(ge=2)] | None = None
-    """Cross-fitting: so many more teachers, each leaving one fold out and labelling that fold; null: one labels all."""
-
-
-class TeacherPreprocess(_Section):
-    """How a teacher wants its input: `(resize(x) * scale - mean) / std`."""
-
-    scale: Positive | None = None
-    """null: 1/255 for uint8 images, 1 for floats."""
-    mean: Numbers | None = None
-    """Per channel, in the scaled range; null: the model's own where it is known, else nothing is subtracted."""
-    std: Annotated[tuple[Positive, ...], Field(strict=False)] | None = None
-    """Per channel, in the scaled range; null: the model's own where it is known, else nothing is divided."""
-    size: Size | None = None
-    """[height, width] to resize to; null: the model's own where it is known."""
-    channels: Literal[1, 3] | None = None
-    """3 repeats a grey channel, 1 averages colours; null: the model's own where it is known."""
-
-
-class Adapt(_Section):
-    """A new head for a teacher that was trained on something else; it learns from labels before the student begins."""
-
-    what: Literal["head", "all"] = "head"
-    """head: a linear probe, nothing else changes; all: the whole teacher is trained on."""
-    head: Place | None = None
-    """Path of the layer to replace; null: the library's own classifier, or the last linear layer."""
-    epochs: Count = 10
-    """Passes over its training examples."""
-    learning_rate: Positive | None = None
-    """Peak learning rate of the new head; null: as in train.learning_rate."""
-    backbone_share: Share = 0.1
-    """With all: the rate of everything but the head, as a share of the head's."""
-    labels: Literal["all", "kept"] = "all"
-    """Which labels it learns from: all, or only those that the student may see too."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the target spread evenly over all classes."""
-
-
-class Teacher(_Section):
-    """Who is imitated: one that is trained here (`train`), or one that exists (`from`)."""
-
-    train: TeacherTraining | None = None
-    """A teacher that is trained first."""
-    from_: Annotated[str | None, Field(alias="from")] = None
-    """timm:NAME, torchvision:NAME, module:function, an .onnx or .pt2 file, a run's folder, `given`, or `guide`."""
-    weights: Place | None = None
-    """.safetensors file, or a .pt file of plain tensors, for the model of `from`."""
-    weights_key: Place | None = None
-    """Entry of that file that holds the weights; null: found, averaged ones (EMA) first."""
-    pretrained: bool = True
-    """timm, torchvision: download the library's weights where `weights` names no file; false: random ones."""
-    settings: Annotated[dict[str, JsonValue], Field(default_factory=dict)]
-    """Keyword arguments of the function or of the library's builder."""
-    output: Place | int | None = None
-    """Where the logits are in what the model returns: key, attribute or place; null: it returns them alone."""
-    output_kind: Literal["logits", "probabilities"] | None = None
-    """probabilities: their logarithm is taken; null: logits, and what looks like probabilities is refused."""
-    classes: Names | None = None
-    """The teacher's class names in its own order; they are mapped by name onto the data's."""
-    preprocess: TeacherPreprocess | None = None
-    """null: the model's own where it is known; else normalised by the training data, but floats stay as they are."""
-    adapt: Adapt | None = None
-    """head, all, or a mapping: a teacher that was trained on something else gets a new head; null: none."""
-    min_quality: float | None = None
-    """The task's metric on validation; a teacher below it stops the run."""
-
-
-class Student(_Open):
+class Student(Open):
     """The model that is trained: a family with its settings (width, depth), or a module of the user's."""
 
     family: str | None = None
@@ -199,7 +100,7 @@ class Student(_Open):
     """.safetensors file, or a .pt file of plain tensors, to start from; a classifier that does not fit begins anew."""
 
 
-class Device(_Section):
+class Device(Section):
     """What the student must fit: limits of a named profile, or limits of one's own."""
 
     name: str | None = None
@@ -219,14 +120,14 @@ class Device(_Section):
         return Profile(name="your limits", latency_ms=self.latency_ms, size_kb=self.size_kb, memory_kb=self.memory_kb)
 
 
-class Weight(_Open):
+class Weight(Open):
     """How much an objective counts as training goes on; `auto`: validation chooses."""
 
     kind: str = "constant"
     """constant, decay, first, or auto."""
 
 
-class ObjectiveTerm(_Open):
+class ObjectiveTerm(Open):
     """One thing to imitate; the method's own settings (temperature, ...) stand beside these keys."""
 
     method: str
@@ -235,7 +136,7 @@ class ObjectiveTerm(_Open):
     """A number, auto, or {kind: constant|decay|first, value, share, end}."""
 
 
-class EarlierStage(_Section):
+class EarlierStage(Section):
     """Training before the objective's own: the student first learns this, then that (FitNets)."""
 
     objective: Annotated[tuple[ObjectiveTerm, ...], Field(strict=False, min_length=1)]
@@ -248,7 +149,7 @@ class EarlierStage(_Section):
     """Peak learning rate; null: as in train.learning_rate."""
 
 
-class Train(_Section):
+class Train(Section):
     """How students are trained, with and without a teacher."""
 
     epochs: Count = 30
@@ -296,7 +197,7 @@ class Train(_Section):
     """Logs each term's share of the gradient whenever validation is looked at (a backward pass a term)."""
 
 
-class Track(_Section):
+class Track(Section):
     """A tracker that draws the curves of every training, beside the report."""
 
     kind: Literal["tensorboard", "wandb", "mlflow"]
@@ -305,7 +206,7 @@ class Track(_Section):
     """What wandb and mlflow keep the trainings under; null: the run's name."""
 
 
-class GuidePlan(_Open):
+class GuidePlan(Open):
     """The teacher's outputs, written once, read by every student; the signal's own settings stand beside these keys."""
 
     use: Literal["auto", "always", "never"] = "auto"
@@ -326,7 +227,7 @@ class GuidePlan(_Open):
     """The teacher's licence, for the guide's manifest."""
 
 
-class Tune(_Section):
+class Tune(Section):
     """How much validation may choose, the same for every arm of the verdict."""
 
     trials: Annotated[int, Field(ge=0)] = 6
@@ -337,7 +238,7 @@ class Tune(_Section):
     """How many candidates run at full length, since short runs misrank."""
 
 
-class VerdictPlan(_Section):
+class VerdictPlan(Section):
     """How it is judged whether the teacher helped."""
 
     seeds: Annotated[int, Field(ge=0)] = 5
@@ -348,6 +249,7 @@ class VerdictPlan(_Section):
     """Arms beside the baseline that explain a gain."""
 
 
+<<<<<<< HEAD
 class StudyPlan(_Section):
     """What `limbeck study` compares; a run looks at none of it."""
 
@@ -356,6 +258,9 @@ class StudyPlan(_Section):
 
 
 class RuntimePlan(_Section):
+=======
+class RuntimePlan(Section):
+>>>>>>> 4e81bc2 (Several teachers: means, confidence, learned weights, specialists, one a step; one guide each)
     """Where training computes."""
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
@@ -368,7 +273,7 @@ class RuntimePlan(_Section):
     """Several processes (torchrun): ddp, each holds the whole model; fsdp, each holds a share of it (FSDP2)."""
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """Everything that decides a run."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

@@ -28,8 +28,7 @@ def absolute(full: dict[str, Any], folder: Path) -> dict[str, Any]:
         keys = ("train", "test", "validation", "unlabelled")
         full["data"] = {k: _data(v, folder) if k in keys and v not in BUILT_IN_DATA else v for k, v in data.items()}
     if isinstance(teacher, dict):
-        keys = ("weights", *(("from",) if is_path(teacher.get("from")) else ()))
-        full["teacher"] = {k: _path(v, folder) if k in keys else v for k, v in teacher.items()}
+        full["teacher"] = _teacher(teacher, folder)
     student = full.get("student")
     if isinstance(student, dict) and "weights" in student:
         full["student"] = {**student, "weights": _path(student["weights"], folder)}
@@ -37,6 +36,15 @@ def absolute(full: dict[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(guide, dict) and isinstance(guide.get("from"), str) and "://" not in guide["from"]:
         full["guide"] = {**guide, "from": _path(guide["from"], folder)}
     return full
+
+
+def _teacher(teacher: dict[str, Any], folder: Path) -> dict[str, Any]:
+    keys = ("weights", *(("from",) if is_path(teacher.get("from")) else ()))
+    teacher = {k: _path(v, folder) if k in keys else v for k, v in teacher.items()}
+    members = teacher.get("ensemble")
+    if isinstance(members, list):
+        teacher["ensemble"] = [_teacher(member, folder) if isinstance(member, dict) else member for member in members]
+    return teacher
 
 
 def is_path(word: object) -> bool:

@@ -42,7 +42,7 @@ def json_schema() -> Schema:
     schema["title"] = "Limbeck recipe"
     schema["required"] = ["data", "teacher"]
     definitions, properties = schema["$defs"], schema["properties"]
-    student, teacher, objective, weight, _, _, op, guide = SECTIONS
+    student, teacher, _, objective, weight, _, _, op, guide = SECTIONS
     definitions["Student"] = {
         "anyOf": [*_branches(definitions["Student"], student, default="convnet"), *_foreign(definitions["Student"])]
     }
@@ -55,8 +55,13 @@ def json_schema() -> Schema:
     definitions["GuidePlan"] = {"anyOf": _branches(definitions["GuidePlan"], guide, default="logits")}
     definitions["ViewOp"] = {"anyOf": [{"enum": sorted(op.names())}, *_branches({}, op, default=None), *_V2]}
     _may_also(definitions["Columns"]["properties"], "input", {"type": "string", "minLength": 1})
-    _may_also(properties, "teacher", {"type": "string"})
-    _may_also(definitions["Teacher"]["properties"], "adapt", {"enum": ["head", "all"]})
+    one_of_several = {"anyOf": [{"$ref": "#/$defs/OneTeacher"}, {"type": "string"}]}
+    _may_also(properties, "teacher", {"type": "string"}, {"type": "array", "minItems": 2, "items": one_of_several})
+    _may_also(
+        definitions["Teacher"]["properties"], "ensemble", {"type": "array", "minItems": 2, "items": one_of_several}
+    )
+    for teachers in ("Teacher", "OneTeacher"):
+        _may_also(definitions[teachers]["properties"], "adapt", {"enum": ["head", "all"]})
     _may_also(properties, "student", {"type": "string"})
     _may_also(properties, "guide", {"type": "string"})
     _may_also(properties, "device", {"enum": list(profiles.names())})

@@ -74,6 +74,13 @@ SECTIONS = (
         needs_data=True,
     ),
     Section(
+        ("teacher", "ensemble", "*", "train"),
+        "family",
+        "limbeck.teachers:FAMILIES",
+        own=frozenset({"epochs", "labels", "label_smoothing", "learning_rate", "folds"}),
+        needs_data=True,
+    ),
+    Section(
         ("objective", "*"),
         "method",
         "limbeck.objectives:METHODS",

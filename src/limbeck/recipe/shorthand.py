@@ -36,7 +36,13 @@ def expand(values: dict[str, Any]) -> tuple[dict[str, Any], dict[Path, Path]]:
     _name(full, "device", "name", shown)
     if _names_a_model(full.get("teacher")):
         _name(full, "teacher", "from", shown)
-    _teacher(full, shown)
+    if isinstance(full.get("teacher"), list):
+        members = full["teacher"]
+        shown.update({("teacher", "ensemble", number): ("teacher", number) for number in range(len(members))})
+        full["teacher"] = {"ensemble": members}
+    full["teacher"] = _teacher(full.get("teacher"), ("teacher",), shown)
+    if full["teacher"] is None:
+        del full["teacher"]
     if _names_a_model(full.get("student")):
         _name(full, "student", student_word(full["student"]), shown)
     _student(full)
@@ -65,16 +71,28 @@ def _names_a_model(word: object) -> bool:
     return isinstance(word, str) and (word in (GIVEN, GUIDE) or ":" in word or is_path(word))
 
 
-def _teacher(full: dict[str, Any], shown: dict[Path, Path]) -> None:
-    teacher = full.get("teacher")
+def _teacher(teacher: Any, path: Path, shown: dict[Path, Path]) -> Any:  # noqa: ANN401 - not yet judged
     if not isinstance(teacher, dict):
-        return
-    full["teacher"] = teacher = dict(teacher)
+        return teacher
+    teacher = dict(teacher)
     if isinstance(teacher.get("train"), dict):
         teacher["train"] = {"family": "resnet", **teacher["train"]}
     if isinstance(teacher.get("adapt"), str):
         teacher["adapt"] = {"what": teacher["adapt"]}
-        shown["teacher", "adapt", "what"] = ("teacher", "adapt")
+        shown[*path, "adapt", "what"] = (*path, "adapt")
+    if isinstance(teacher.get("ensemble"), list):
+        teacher["ensemble"] = [
+            _member(member, (*path, "ensemble", number), shown) for number, member in enumerate(teacher["ensemble"])
+        ]
+    return teacher
+
+
+def _member(member: Any, path: Path, shown: dict[Path, Path]) -> Any:  # noqa: ANN401 - not yet judged
+    """One teacher of several; a single word is where it is from."""
+    if _names_a_model(member):
+        shown[*path, "from"] = path
+        member = {"from": member}
+    return _teacher(member, path, shown)
 
 
 def _student(full: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Modules from recipes: which module, with which preprocessing, and whether it fits the data."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,9 @@ from limbeck.runs.given import Given
 from limbeck.runs.splits import Splits
 from limbeck.runs.tryout import like_probabilities, tried
 from limbeck.teachers.classes import columns
+from limbeck.teachers.ensemble import Together
 from limbeck.teachers.heads import Adapted, Probe, heads_of, replace_heads
+from limbeck.teachers.rules import Panel, check
 
 _SAMPLE = 10_000
 
@@ -41,6 +43,8 @@ class Blueprint:
         reseeds: whether another seed gives other initial weights.
         classes: a teacher's own class names, in its own order; `None`: the data's.
         notes: what the reader should know.
+        knows: of a specialist, which of the data's classes it knows, in the data's order; `None`: all of them.
+        members: of an ensemble, its teachers.
     """
 
     make: Callable[[int], nn.Module]
@@ -49,6 +53,8 @@ class Blueprint:
     reseeds: bool = True
     classes: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    knows: tuple[str, ...] | None = None
+    members: tuple["Blueprint", ...] = ()
 
     def prepared(self, seed: int) -> Prepared:
         """A fresh model behind its preprocessing."""
@@ -130,13 +136,14 @@ def _last(module: nn.Module) -> tuple[str, ...]:
         return ()
 
 
-def teacher_blueprint(recipe: Recipe, given: Given, splits: Splits) -> Blueprint:
+def teacher_blueprint(recipe: Recipe, given: Given, splits: Splits, *, partial: bool = False) -> Blueprint:
     """The teacher of the recipe, untrained if it is to be trained; or the one that was given.
 
     Args:
         recipe: its `teacher` section.
         given: a module.
         splits: input shape, classes, and the statistics of the preprocessing.
+        partial: whether it may know only some of the classes, as a specialist among several.
 
     Returns:
         The blueprint, tried on two examples.
@@ -144,6 +151,8 @@ def teacher_blueprint(recipe: Recipe, given: Given, splits: Splits) -> Blueprint
     Raises:
         ModelError: it cannot be built, or its weights or outputs do not fit.
     """
+    if recipe.teacher.ensemble is not None:
+        return _several(recipe, given, splits)
     shape, outputs = tuple(splits.transfer.spec.shape), len(splits.classes)
     train, own = recipe.teacher.train, recipe.teacher.preprocess
     if train is not None:
@@ -158,10 +167,63 @@ def teacher_blueprint(recipe: Recipe, given: Given, splits: Splits) -> Blueprint
     preprocess = _brought_preprocess(brought, own, splits)
     if recipe.teacher.adapt is not None:
         return _adapted(recipe, brought, preprocess, splits)
-    return _as_it_is(recipe, brought, preprocess, splits)
+    return _as_it_is(recipe, brought, preprocess, splits, partial=partial)
 
 
-def _as_it_is(recipe: Recipe, brought: Brought, preprocess: PreprocessSpec, splits: Splits) -> Blueprint:
+def member_recipe(recipe: Recipe, number: int) -> Recipe:
+    """The recipe with one of its several teachers, whose seed is its own."""
+    member = recipe.teacher.members[number]
+    return recipe.model_copy(update={"teacher": member, "seed": (recipe.seed + number) % 2**32})
+
+
+def member_given(given: Given, number: int) -> Given:
+    """The objects beside the recipe of one of several teachers."""
+    teacher = given.teacher
+    return replace(given, teacher=teacher[number]) if isinstance(teacher, list | tuple) else given
+
+
+def _several(recipe: Recipe, given: Given, splits: Splits) -> Blueprint:
+    numbers = range(len(recipe.teacher.members))
+    members = tuple(
+        teacher_blueprint(member_recipe(recipe, n), member_given(given, n), splits, partial=True) for n in numbers
+    )
+    asked = panel(recipe.teacher, members, splits.classes)
+
+    def make(seed: int) -> nn.Module:
+        made = [member.prepared(seed + n) for n, member in enumerate(members)]
+        return Together(made, [taken_columns(member, splits.classes) for member in members], asked)
+
+    return Blueprint(
+        make, PreprocessSpec(), {"ensemble": [member.spec for member in members]},
+        reseeds=any(member.reseeds for member in members), members=members,
+        notes=tuple(dict.fromkeys(note for member in members for note in member.notes)),
+    )  # fmt: skip
+
+
+def panel(
+    teacher: Teacher, members: Sequence[Blueprint], classes: tuple[str, ...], learned: tuple[float, ...] | None = None
+) -> Panel:
+    """How the recipe combines its teachers; without `learned` weights, equal ones stand for those to be learned.
+
+    Raises:
+        ModelError: the teachers know too little, or cannot be combined so.
+    """
+    shares = teacher.shares if isinstance(teacher.shares, tuple) else learned or (1.0,) * len(members)
+    places = (None if m.knows is None else tuple(classes.index(name) for name in m.knows) for m in members)
+    made = Panel(teacher.rule, tuple(share / sum(shares) for share in shares), tuple(places))
+    check(made)
+    return made
+
+
+def taken_columns(blueprint: Blueprint, classes: tuple[str, ...]) -> tuple[int, ...] | None:
+    """Which of a teacher's outputs stand for the data's classes, or for those of them that it knows."""
+    names = blueprint.classes
+    return None if names is None else columns(names, blueprint.knows or classes, len(names))
+
+
+def _as_it_is(
+    recipe: Recipe, brought: Brought, preprocess: PreprocessSpec, splits: Splits, *, partial: bool
+) -> Blueprint:
     teacher, outputs = recipe.teacher, len(splits.classes)
     names = teacher.classes or brought.classes
     module = _answering(brought.module, brought, teacher)
@@ -170,8 +232,10 @@ def _as_it_is(recipe: Recipe, brought: Brought, preprocess: PreprocessSpec, spli
     )
     width = outputs if names is None else len(names)
     _refuse_probabilities(tried(blueprint.prepared(recipe.seed), splits.transfer, width, "teacher"), teacher)
+    if names is not None and partial and not set(splits.classes) <= set(names):
+        blueprint = replace(blueprint, knows=tuple(name for name in splits.classes if name in names))
     if names is not None:
-        columns(names, splits.classes, len(names))  # refused now, not when the run has begun
+        taken_columns(blueprint, splits.classes)  # refused now, not when the run has begun
     return blueprint
 
 

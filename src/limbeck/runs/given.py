@@ -1,6 +1,6 @@
 """`Given`: Python objects that stand beside a recipe instead of names in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ class Given:
     """What Python code handed over; everything it left out comes from the recipe.
 
     Attributes:
-        teacher: a module that gives logits. While the run lasts it is in eval mode and frozen.
+        teacher: a module that gives logits, or several. While the run lasts it is in eval mode and frozen.
         student: a module, a copy of which every seed starts from; or a function without arguments that makes a fresh
             one.
         data: training examples: arrays, a map-style data set, or anything `limbeck.data.open.open_source` opens.
@@ -27,7 +27,7 @@ class Given:
         folder: where such modules are searched first.
     """
 
-    teacher: nn.Module | None = None
+    teacher: nn.Module | Sequence[nn.Module] | None = None
     student: nn.Module | Callable[[], nn.Module] | None = None
     data: Any = None
     test: Any = None

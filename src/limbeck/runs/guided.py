@@ -1,5 +1,6 @@
 """Whether a study guide pays, and the teacher as students hear it: live, or from its guide."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +11,7 @@ from limbeck.core.needs import union
 from limbeck.core.progress import Reporter
 from limbeck.core.protocols import SignalSource
 from limbeck.errors import GuideError
+from limbeck.guide.combine import Ensemble
 from limbeck.guide.estimate import size
 from limbeck.guide.expect import Expectation, unlike
 from limbeck.guide.manifest import INDEX, MANIFEST, PLAN, SHARDS, read_plan
@@ -24,7 +26,7 @@ from limbeck.runs.plan import Plan
 from limbeck.teachers.crossfit import CrossFitted
 from limbeck.teachers.live import LiveTeacher
 
-Speaker = LiveTeacher | CrossFitted
+Speaker = LiveTeacher | CrossFitted | Ensemble
 
 FILES = (PLAN, INDEX, MANIFEST)
 GAIN = 1.2
@@ -68,7 +70,7 @@ def expectation(plan: Plan, teacher: Speaker | None) -> Expectation:
     """What a guide for this plan must be."""
     count = views_needed(plan)
     return Expectation(
-        teacher=None if teacher is None else facts_of(teacher),
+        teacher=None if teacher is None or isinstance(teacher, Ensemble) else facts_of(teacher),
         data=data_facts(plan.splits.transfer),
         views=view_facts(plan.views, count),
         signals=signal_spec(plan.recipe),
@@ -100,14 +102,44 @@ def hear(plan: Plan, teacher: Speaker | None, folder: Path, reporter: Reporter) 
             guide, teacher, told + (ONE_FOR_ALL if _stretched(plan, guide) else ""), exact=not _stretched(plan, guide)
         )
     assert teacher is not None, "a teacher that cannot be asked has a guide"
+    speakers = _speakers(teacher)
     live, written = rows_asked(plan), len(plan.splits.transfer) * views_needed(plan)
-    needed = _bytes(plan, written)
+    needed = _bytes(plan, written) * len(speakers)
     choice = _choice(plan, live, written, needed)
     if choice is not None:
         reporter.say(choice)
         return Heard(_reading(plan, teacher), teacher.fingerprint(), choice)
+    several = len(speakers) > 1
+    guides = [
+        _written(plan, each, folder / "guide" / str(number) if several else folder / "guide", reporter)
+        for number, each in enumerate(speakers, start=1)
+    ]
+    who = f"Each of {len(speakers)} teachers" if several else "The teacher"
+    note = (
+        f"{who} spoke once, into a study guide ({size(needed)}): {written:,} answers, which the trainings read "
+        f"up to {live:,} times."
+    )
+    reporter.say(note)
+    if not isinstance(teacher, Ensemble):
+        return _read(guides[0], teacher, note)
+    heard = [_read(guide, each, note) for guide, each in zip(guides, speakers, strict=True)]
+    together = Ensemble([each.source for each in heard], rule=teacher.rule, weights=teacher.weights, seed=teacher.seed)
+    prints = [each.fingerprint for each in heard]
+    exact = prints == [each.fingerprint() for each in speakers]
+    return Heard(together, teacher.fingerprint() if exact else fingerprint([teacher.fingerprint(), prints]), note)
+
+
+def _speakers(teacher: Speaker) -> Sequence[LiveTeacher | CrossFitted]:
+    """Who writes a guide: of several, each one of its own, so that another rule or teacher re-labels nothing."""
+    if not isinstance(teacher, Ensemble):
+        return [teacher]
+    return [each for each in teacher.sources if isinstance(each, LiveTeacher | CrossFitted)]
+
+
+def _written(plan: Plan, teacher: LiveTeacher | CrossFitted, folder: Path, reporter: Reporter) -> Guide:
+    how = plan.recipe.guide
     write_guide(
-        folder / "guide",
+        folder,
         teacher=teacher,
         facts=facts_of(teacher, licence=how.licence, origin=how.origin),
         source=plan.splits.transfer,
@@ -120,13 +152,7 @@ def hear(plan: Plan, teacher: Speaker | None, folder: Path, reporter: Reporter) 
         reporter=reporter,
     )
     processes.barrier()
-    guide = open_guide(folder / "guide", expect=expectation(plan, teacher))
-    note = (
-        f"The teacher spoke once, into a study guide ({size(needed)}): {written:,} answers, which the trainings read "
-        f"up to {live:,} times."
-    )
-    reporter.say(note)
-    return _read(guide, teacher, note)
+    return open_guide(folder, expect=expectation(plan, teacher))
 
 
 def check_guide(plan: Plan) -> None:
@@ -160,7 +186,7 @@ def _reading(plan: Plan, teacher: Speaker) -> Speaker:
     needs = union(arm.needs() for arm in plan.arms)
     if not needs.insides:
         return teacher
-    if isinstance(teacher, CrossFitted):
+    if not isinstance(teacher, LiveTeacher):
         raise GuideError(
             "activations are not cross-fitted; remove teacher.train.folds, or the objective that reads them"
         )

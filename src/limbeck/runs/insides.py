@@ -63,6 +63,11 @@ def with_features(recipe: Recipe, needs: Needs) -> Recipe:
         raise RecipeError(
             "objective: gradient-attention asks the teacher for gradients, which no study guide holds; use guide: never"
         )
+    if needs.insides and recipe.teacher.ensemble is not None:
+        raise RecipeError(
+            "objective: activations and gradients of several teachers have no mean; take one teacher, or an objective "
+            "on the models' answers (soft-targets, dkd, dist, ...)"
+        )
     absent = [path for path in needs.teacher_taps if path not in guide.features]
     if absent and guide.from_ is not None:
         raise RecipeError(

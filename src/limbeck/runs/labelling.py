@@ -77,7 +77,7 @@ def taught(plan: Plan, home: Path, reporter: Reporter) -> LiveTeacher | CrossFit
         raise RecipeError("teacher: guide is a teacher that cannot be asked, so there is nothing to write down")
     minimum, batch_size = plan.recipe.teacher.min_quality, plan.recipe.train.batch_size
     require_quality(raised.live, plan.splits, plan.task, minimum, batch_size)
-    return raised.speaker
+    return raised.speaker if isinstance(raised.speaker, LiveTeacher | CrossFitted) else raised.live
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """`Plan`: a recipe with everything opened, built and checked; nothing has been written yet."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from limbeck.core import processes
@@ -15,7 +15,14 @@ from limbeck.objectives import objective_fingerprint
 from limbeck.recipe import GUIDE, Recipe, dump
 from limbeck.runs.arms import Arm, comparison_arms, student_arm
 from limbeck.runs.black_box import hidden
-from limbeck.runs.build import NOBODY, Blueprint, student_blueprint, teacher_blueprint
+from limbeck.runs.build import (
+    NOBODY,
+    Blueprint,
+    member_given,
+    member_recipe,
+    student_blueprint,
+    teacher_blueprint,
+)
 from limbeck.runs.fit import Fitted, Job, Settings, Shop, fit
 from limbeck.runs.given import Given
 from limbeck.runs.insides import check_insides, with_features
@@ -87,12 +94,26 @@ class Plan:
             track=tracking(self.recipe, folder / "track", reporter),
         )
 
+<<<<<<< HEAD
     def trained(
         self, arm: Arm, settings: Settings, *, shop: Shop, seed: int, steps: int, name: str | None = None
     ) -> Fitted:
         """Trains one model of an arm, called by `name` or its role."""
         called = name or arm.role
         what = f"{called}, seed {seed}" if steps == self.steps else f"{called}, trial"
+=======
+    def member(self, number: int) -> "Plan":
+        """The plan as one of its several teachers sees it."""
+        assert self.teacher is not None, "a teacher that exists only as its guide is one"
+        return replace(
+            self, recipe=member_recipe(self.recipe, number), given=member_given(self.given, number),
+            teacher=self.teacher.members[number],
+        )  # fmt: skip
+
+    def trained(self, arm: Arm, settings: Settings, *, shop: Shop, seed: int, steps: int) -> Fitted:
+        """Trains one model of an arm."""
+        what = f"{arm.role}, seed {seed}" if steps == self.steps else f"{arm.role}, trial"
+>>>>>>> 4e81bc2 (Several teachers: means, confidence, learned weights, specialists, one a step; one guide each)
         return fit(
             Job(
                 name=what,

@@ -86,7 +86,7 @@ def open_splits(recipe: Recipe, given: Given, task: Task) -> Splits:
     if unlabelled is not None:
         transfer = concat([transfer, reader.open(unlabelled, "unlabelled", transfer.classes)])
     reader.check_used()
-    train = recipe.teacher.train or recipe.teacher.adapt
+    train = recipe.teacher.learns
     teacher_rows = kept if train is not None and train.labels == "kept" else known
     splits = Splits(Subset(rest, teacher_rows), transfer, Subset(rest, kept), validation, test)
     _same_inputs(splits)

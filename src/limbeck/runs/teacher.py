@@ -3,26 +3,31 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import nn
 
 from limbeck.data.loader import evaluation_batches, steps_for
+from limbeck.data.preprocess import Prepared
 from limbeck.data.source import Source
 from limbeck.data.subset import Subset
-from limbeck.errors import TeacherQualityError
+from limbeck.errors import ModelError, TeacherQualityError
+from limbeck.guide.combine import Ensemble
 from limbeck.guide.memorised import measure, warning
 from limbeck.measuring.quality import quality
 from limbeck.objectives import HardLabels, as_sum
 from limbeck.recipe.model import TeacherTraining
 from limbeck.record import Estimate
 from limbeck.runs.adapt import adapted
-from limbeck.runs.build import Blueprint
+from limbeck.runs.build import Blueprint, panel, taken_columns
 from limbeck.runs.fit import Fitted, Job, Shop, fit
 from limbeck.runs.plan import Plan
 from limbeck.runs.predictions import teacher_logits
 from limbeck.runs.splits import Splits
-from limbeck.task import Task
+from limbeck.task import Array, Task
 from limbeck.teachers.crossfit import CrossFitted, folds_of
+from limbeck.teachers.ensemble import Together
 from limbeck.teachers.live import CHUNK, LiveTeacher
+from limbeck.teachers.rules import Panel, learned_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +37,26 @@ class Raised:
     Attributes:
         live: can be asked about anything; `None`: it exists only as its guide.
         fitted: how it was trained; `None`: it was not.
-        speaker: who labels the transfer set: the same, or teachers of which none labels what it was trained on.
+        speaker: who labels the transfer set: the same, teachers of which none labels what it was trained on, or several
+            that speak as one.
+        members: of several, each.
+        note: what the reader should know of them.
     """
 
     live: LiveTeacher | None = None
     fitted: Fitted | None = None
-    speaker: LiveTeacher | CrossFitted | None = None
+    speaker: LiveTeacher | CrossFitted | Ensemble | None = None
+    members: tuple["Raised", ...] = ()
+    note: str | None = None
 
 
-def raise_teacher(plan: Plan, shop: Shop) -> Raised:
-    """Trains the plan's teacher, and those of its folds, or its new head; or takes the one that exists.
+def raise_teacher(plan: Plan, shop: Shop, name: str = "teacher") -> Raised:
+    """Trains the plan's teacher, and those of its folds, or its new head; or takes the one that exists; or several.
 
     Args:
         plan: its recipe's `teacher` section, and the blueprint.
         shop: without a teacher yet.
+        name: of its training, for people.
 
     Returns:
         The frozen teacher.
@@ -53,6 +64,8 @@ def raise_teacher(plan: Plan, shop: Shop) -> Raised:
     recipe, blueprint, splits = plan.recipe, plan.teacher, plan.splits
     if blueprint is None:
         return Raised()
+    if blueprint.members:
+        return _raise_several(plan, blueprint, shop)
     if recipe.teacher.adapt is not None:
         module, fitted = adapted(plan, shop)
         live = _frozen(plan, blueprint, module)
@@ -60,7 +73,7 @@ def raise_teacher(plan: Plan, shop: Shop) -> Raised:
     if recipe.teacher.train is None:
         live = _frozen(plan, blueprint, blueprint.make(recipe.seed))
         return Raised(live=live, speaker=live)
-    whole = fit(_job(plan, blueprint, splits.teacher, recipe.teacher.train, "teacher"), shop)
+    whole = fit(_job(plan, blueprint, splits.teacher, recipe.teacher.train, name), shop)
     live = _frozen(plan, blueprint, whole.model().core)
     folds = recipe.teacher.train.folds
     if folds is None:
@@ -73,6 +86,50 @@ def raise_teacher(plan: Plan, shop: Shop) -> Raised:
         part = fit(_job(plan, blueprint, source, recipe.teacher.train, name), shop)
         parts.append(_frozen(plan, blueprint, part.model().core))
     return Raised(live, whole, CrossFitted(live, parts, ids=splits.teacher.ids, seed=recipe.seed))
+
+
+def _raise_several(plan: Plan, blueprint: Blueprint, shop: Shop) -> Raised:
+    """Each by itself; then the weights, where they are learned; then all as one."""
+    count = len(blueprint.members)
+    members = tuple(
+        raise_teacher(plan.member(number), shop, f"teacher {number + 1} of {count}") for number in range(count)
+    )
+    lives = [member.live for member in members if member.live is not None]
+    size = plan.recipe.train.batch_size
+    logits = [teacher_logits(live, evaluation_batches(plan.splits.validation, size)) for live in lives]
+    classes, asked = plan.splits.classes, plan.recipe.teacher
+    first = panel(asked, blueprint.members, classes)
+    learned = None
+    if asked.shares == "learned":
+        if first.specialists:
+            raise ModelError("teacher.shares: weights are learned for teachers that all know all classes; give numbers")
+        everyone = torch.stack([torch.as_tensor(each) for each in logits]).float()
+        learned = learned_weights(everyone.softmax(dim=2).numpy(), plan.splits.validation.labels)
+    final = panel(asked, blueprint.members, classes, learned)
+    parts = [Prepared(live.module, live.preprocess) for live in lives]
+    together = Together(parts, [taken_columns(member, classes) for member in blueprint.members], final)
+    own = replace(blueprint, classes=None)
+    return Raised(
+        live=_frozen(plan, own, together),
+        speaker=Ensemble(lives, rule=final.rule, weights=final.weights, seed=plan.recipe.seed),
+        members=members,
+        note=_in_words(plan, final, logits),
+    )
+
+
+def _in_words(plan: Plan, asked: Panel, logits: list[Array]) -> str:
+    """What each is worth, and how much it counts."""
+    task, labels = plan.task, plan.splits.validation.labels
+    said = []
+    for number, weight in enumerate(asked.weights):
+        if asked.places[number] is None:
+            value = quality(task, logits[number], labels)[task.metric.name].value
+            said.append(f"{100 * value:.1f}%" if task.metric.percent else f"{value:.4g}")
+        else:
+            said.append("a specialist")
+        said[-1] += f" (weight {weight:.2f})"
+    learned = ", weights learned there" if plan.recipe.teacher.shares == "learned" else ""
+    return f"{len(said)} teachers speak as one (rule: {asked.rule}); on validation{learned}: {', '.join(said)}."
 
 
 def _job(plan: Plan, blueprint: Blueprint, source: Source, train: TeacherTraining, name: str) -> Job:
@@ -94,7 +151,7 @@ def _frozen(plan: Plan, blueprint: Blueprint, module: nn.Module) -> LiveTeacher:
     return LiveTeacher(
         module,
         preprocess=blueprint.preprocess,
-        classes=plan.splits.classes,
+        classes=blueprint.knows or plan.splits.classes,
         teacher_classes=blueprint.classes,
         device=plan.runtime.device,
         chunk=min(CHUNK, plan.recipe.train.batch_size),
@@ -135,7 +192,9 @@ def require_quality(
 
 
 def notes_on_teacher(plan: Plan, raised: Raised) -> list[str]:
-    """Whether the teacher has memorised what it was trained on, and what was done about it."""
+    """Whether the teacher has memorised what it was trained on, and what was done about it; who several are."""
+    if raised.note is not None:
+        return [raised.note]
     if raised.live is None or raised.fitted is None:
         return []
     folds = plan.recipe.teacher.train.folds if plan.recipe.teacher.train is not None else None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from limbeck.record import ModelRecord, Record, Tuning
 from limbeck.runs.arms import in_words
+from limbeck.runs.build import Blueprint
 from limbeck.runs.overlap import Overlap
 from limbeck.runs.plan import Plan
 from limbeck.task import Task
@@ -35,6 +36,8 @@ def opening(plan: Plan, folder: Path, finished: int) -> list[str]:
     if train is not None:
         passes = "1 epoch" if train.epochs == 1 else f"{train.epochs} epochs"
         lines.append(f"teacher: {train.family}, {passes} on {len(splits.teacher):,} labels")
+    if plan.recipe.teacher.ensemble is not None:
+        lines.append(f"teacher: {len(plan.recipe.teacher.members)} that speak as one ({plan.recipe.teacher.rule})")
     adapt = plan.recipe.teacher.adapt
     if adapt is not None:
         what = "a new head" if adapt.what == "head" else "trained on, with a new head"
@@ -75,9 +78,14 @@ def teacher_in_words(plan: Plan, record: Record) -> str:
     model = next((m for m in record.models if m.role == "teacher"), None)
     if model is None or plan.teacher is None:
         return f"labels that were made elsewhere ({plan.recipe.guide.from_})"
-    name = plan.teacher.spec.get("family") or plan.teacher.spec.get("module")
+    spec = plan.teacher.spec
+    name = spec.get("family") or spec.get("module") or " + ".join(_called(member) for member in plan.teacher.members)
     value = model.quality["test"][record.metric.name].value
     return f"{name} with {model.params:,} parameters, {figure(plan.task, value)} on test"
+
+
+def _called(teacher: Blueprint) -> str:
+    return str(teacher.spec.get("family") or teacher.spec.get("module"))
 
 
 def notes_on_training(plan: Plan, models: Sequence[ModelRecord]) -> list[str]:
@@ -129,7 +137,7 @@ def notes_on(plan: Plan, conditions: str | None) -> list[str]:
     notes.extend(told(each) for each in splits.overlaps)
     if plan.views.note:
         notes.append(plan.views.note)
-    taught = plan.recipe.teacher.train or plan.recipe.teacher.adapt
+    taught = plan.recipe.teacher.learns
     if taught is not None and taught.labels == "all" and len(splits.teacher) > len(splits.labelled):
         notes.append(
             f"The teacher was trained on {len(splits.teacher):,} labels, of which the students could see "

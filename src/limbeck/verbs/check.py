@@ -94,7 +94,7 @@ def _facts(plan: "Plan") -> Checked:
     from limbeck.data.loader import steps_for
 
     recipe, splits = plan.recipe, plan.splits
-    train = recipe.teacher.train or recipe.teacher.adapt
+    train = recipe.teacher.learns
     steps = steps_for(train.epochs, len(splits.teacher), recipe.train.batch_size) if train is not None else 0
     student = _model(plan.student, plan, recipe.student.family or recipe.student.module or "given", plan.steps)
     peak = _peak(plan)

@@ -1,6 +1,6 @@
 """`distil`: from a recipe, or from models and data at hand, to one proven student."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,7 @@ class Run:
 def distil(
     *,
     recipe: Path | str | Mapping[str, Any] | None = None,
-    teacher: "nn.Module | None" = None,
+    teacher: "nn.Module | Sequence[nn.Module] | None" = None,
     student: "nn.Module | Callable[[], nn.Module] | None" = None,
     data: Any = None,  # noqa: ANN401 - arrays, a data set, a path
     test: Any = None,  # noqa: ANN401
@@ -61,8 +61,8 @@ def distil(
 
     Args:
         recipe: a recipe file, or its keys as a mapping; what is left out has the recipe's defaults.
-        teacher: a module that gives logits. While the run lasts it is in eval mode and frozen; then its mode, its
-            flags and its device are as they were.
+        teacher: a module that gives logits, or several, which then speak as one. While the run lasts it is in eval mode
+            and frozen; then its mode, its flags and its device are as they were.
         student: a function that makes a fresh module; or a module, a copy of which every seed starts from: then the
             verdict does not cover initialisation, and says so. Yours is not trained: the student is in `run.student`.
         data: training examples: a path, arrays `(x, y)`, or a map-style data set.
@@ -104,7 +104,9 @@ def distil(
         objective=_summed(objective), trust_code=trust_code,
         folder=Path(recipe).absolute().parent if isinstance(recipe, str | Path) else None,
     )  # fmt: skip
-    with stoppable(), joined(), lent(*([teacher] if isinstance(teacher, nn.Module) else [])):
+    several = list(teacher) if isinstance(teacher, Sequence) else [teacher]
+    modules = [each for each in several if isinstance(each, nn.Module)]
+    with stoppable(), joined(), lent(*modules):
         read = recipe_of(recipe, given, overrides)
         folder = Path(out) if out is not None else Path("runs") / read.name
         refuse_early(folder)

@@ -34,7 +34,11 @@ def recipe_of(
     """Loads a recipe, with "given" for every object beside it; opens nothing that it names."""
     from limbeck.recipe import from_mapping, load
 
-    changes = {**_beside(given), **(overrides or {})}
+    beside = _beside(given)
+    written = recipe.get("teacher") if isinstance(recipe, Mapping) else None
+    if isinstance(written, Mapping) and len(written.get("ensemble") or ()) == len(beside.get("teacher.ensemble", ())):
+        beside.pop("teacher.ensemble", None)  # what describes each teacher (its classes) stays
+    changes = {**beside, **(overrides or {})}
     if isinstance(recipe, str | Path):
         return load(recipe, changes)
     return from_mapping(recipe or {}, overrides=changes)
@@ -47,7 +51,10 @@ def _beside(given: "Given") -> dict[str, Any]:
         if getattr(given, "data" if key == "train" else key) is not None:
             changes[f"data.{key}"] = GIVEN
     if given.teacher is not None:
-        changes |= {"teacher.from": GIVEN, "teacher.train": None, "teacher.weights": None}
+        if isinstance(given.teacher, list | tuple):
+            changes["teacher.ensemble"] = [{"from": GIVEN} for _ in given.teacher]
+        else:
+            changes |= {"teacher.from": GIVEN, "teacher.train": None, "teacher.weights": None}
     if given.student is not None:
         changes["student"] = GIVEN
     return changes
