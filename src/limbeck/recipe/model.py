@@ -7,7 +7,7 @@ thing's own settings as extra fields; they were checked against its constructor 
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from limbeck.profiles import Profile, named
 from limbeck.recipe.section import Count, Names, Open, Place, Positive, Section, Share, Size
@@ -249,18 +249,14 @@ class VerdictPlan(Section):
     """Arms beside the baseline that explain a gain."""
 
 
-<<<<<<< HEAD
-class StudyPlan(_Section):
+class StudyPlan(Section):
     """What `limbeck study` compares; a run looks at none of it."""
 
     methods: Annotated[tuple[dict[str, JsonValue], ...], Field(strict=False)] = ()
     """`study methods`: names, or {method: NAME} with settings that are then not tuned; empty: all that fit."""
 
 
-class RuntimePlan(_Section):
-=======
 class RuntimePlan(Section):
->>>>>>> 4e81bc2 (Several teachers: means, confidence, learned weights, specialists, one a step; one guide each)
     """Where training computes."""
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"

@@ -94,14 +94,6 @@ class Plan:
             track=tracking(self.recipe, folder / "track", reporter),
         )
 
-<<<<<<< HEAD
-    def trained(
-        self, arm: Arm, settings: Settings, *, shop: Shop, seed: int, steps: int, name: str | None = None
-    ) -> Fitted:
-        """Trains one model of an arm, called by `name` or its role."""
-        called = name or arm.role
-        what = f"{called}, seed {seed}" if steps == self.steps else f"{called}, trial"
-=======
     def member(self, number: int) -> "Plan":
         """The plan as one of its several teachers sees it."""
         assert self.teacher is not None, "a teacher that exists only as its guide is one"
@@ -110,10 +102,12 @@ class Plan:
             teacher=self.teacher.members[number],
         )  # fmt: skip
 
-    def trained(self, arm: Arm, settings: Settings, *, shop: Shop, seed: int, steps: int) -> Fitted:
-        """Trains one model of an arm."""
-        what = f"{arm.role}, seed {seed}" if steps == self.steps else f"{arm.role}, trial"
->>>>>>> 4e81bc2 (Several teachers: means, confidence, learned weights, specialists, one a step; one guide each)
+    def trained(
+        self, arm: Arm, settings: Settings, *, shop: Shop, seed: int, steps: int, name: str | None = None
+    ) -> Fitted:
+        """Trains one model of an arm, called by `name` or its role."""
+        called = name or arm.role
+        what = f"{called}, seed {seed}" if steps == self.steps else f"{called}, trial"
         return fit(
             Job(
                 name=what,
