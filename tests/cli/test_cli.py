@@ -1,8 +1,8 @@
 """The command line: exit codes, one-line errors, pure JSON, nothing written by mistake."""
 
 import json
-import re
 import os
+import re
 import subprocess
 import sys
 
