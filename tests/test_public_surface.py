@@ -10,7 +10,8 @@ from limbeck.cli.app import app
 
 NAMES = [
     "HardLabels", "Run", "SoftTargets", "__version__", "check", "demo", "devices", "distil", "export", "guide_info",
-    "import_guide", "init", "label", "measure", "methods", "objectives", "predict", "report", "study", "verify_guide",
+    "import_guide", "init", "label", "measure", "methods", "objectives", "predict", "report", "study", "taps",
+    "verify_guide",
 ]  # fmt: skip
 
 VERBS = {
@@ -37,6 +38,7 @@ VERBS = {
         "kind", "recipe", "out", "methods", "teacher", "student", "data", "test", "validation", "unlabelled",
         "overrides", "trust_code", "progress",
     ],
+    "taps": ["model", "size", "inputs", "overrides", "trust_code"],
     "verify_guide": ["guide", "recipe", "sample", "trust_code", "progress"],
 }  # fmt: skip
 
@@ -69,6 +71,7 @@ COMMANDS = {
     ],
     "report": ["run", "--open"],
     "study": ["kind", "recipe", "--out", "--set", "--seeds", "--methods", "--trust-code", "--json"],
+    "taps": ["model", "--size", "--depth", "--set", "--trust-code", "--json"],
 }
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from limbeck.verbs.predict import predict as predict
     from limbeck.verbs.report import report as report
     from limbeck.verbs.study import study as study
+    from limbeck.verbs.taps import taps as taps
 
 _HOMES = {
     "HardLabels": "limbeck.objectives.hard_labels",
@@ -52,6 +53,7 @@ _HOMES = {
     "predict": "limbeck.verbs.predict",
     "report": "limbeck.verbs.report",
     "study": "limbeck.verbs.study",
+    "taps": "limbeck.verbs.taps",
     "verify_guide": "limbeck.verbs.guide",
 }
 
@@ -75,6 +77,7 @@ __all__ = [
     "predict",
     "report",
     "study",
+    "taps",
     "verify_guide",
 ]
 

@@ -8,6 +8,7 @@ import typer
 from limbeck.cli.guide import guide
 from limbeck.cli.predict import predict
 from limbeck.cli.printing import echo, echo_json, say
+from limbeck.cli.taps import taps
 
 app = typer.Typer(
     name="limbeck",
@@ -215,6 +216,7 @@ def report(
 
 
 app.command()(predict)
+app.command()(taps)
 
 
 @app.command()

@@ -51,3 +51,22 @@ def names(text: str, option: str = "--to") -> list[str]:
         example = "no format is named; for instance --to onnx" if option == "--to" else "nothing is named"
         raise InputError(f"{option}: {example}")
     return found
+
+
+def extents(text: str) -> tuple[int, ...]:
+    """`3x64x64` as numbers.
+
+    Args:
+        text: as it was given.
+
+    Raises:
+        InputError: it is something else.
+
+    Example:
+        >>> extents("3x64x64"), extents("20")
+        ((3, 64, 64), (20,))
+    """
+    pieces = text.lower().split("x")
+    if not all(piece.strip().isdecimal() and int(piece) for piece in pieces):
+        raise InputError(f"--size {text}: expected channels, rows and columns (3x64x64), or one number (20)")
+    return tuple(int(piece) for piece in pieces)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from limbeck.core.batch import Inputs
 
-__all__ = ["Cost", "cost", "macs", "parameters", "peak_activation_bytes", "weights_bytes"]
+__all__ = ["Cost", "cost", "counting", "macs", "parameters", "peak_activation_bytes", "weights_bytes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +79,28 @@ def macs(module: "nn.Module", example: "Inputs") -> int:
         600
     """
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
     from limbeck.measuring.modes import evaluating, first_row
 
+    with evaluating(module), torch.no_grad(), counting() as count:
+        module(first_row(module, example))
+    return count()
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[], int]]:
+    """Counts the multiply-accumulates of whatever is computed meanwhile; see `macs`.
+
+    Yields:
+        A function that tells the sum so far.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
     extra: dict[Any, Callable[..., int]] = {torch.ops.aten.mv: _mv_flops, torch.ops.aten.addmv: _addmv_flops}
     counter = FlopCounterMode(display=False, custom_mapping=extra)
-    with evaluating(module), torch.no_grad(), _plain_kernels(), counter:
-        module(first_row(module, example))
-    return counter.get_total_flops() // 2
+    with _plain_kernels(), counter:
+        yield lambda: counter.get_total_flops() // 2
 
 
 def weights_bytes(module: "nn.Module") -> int:

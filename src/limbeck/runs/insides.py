@@ -17,7 +17,7 @@ from limbeck.errors import RecipeError
 from limbeck.objectives import WeightedSum
 from limbeck.recipe.model import Recipe
 from limbeck.runs.build import Blueprint
-from limbeck.taps import tapped
+from limbeck.tapping import tapped
 from limbeck.teachers.heads import Adapted
 from limbeck.training import building
 

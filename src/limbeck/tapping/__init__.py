@@ -6,5 +6,6 @@ name one thing of several. `blocks.*.attn` is a pattern, matched part by part.
 
 from limbeck.tapping.match import matching
 from limbeck.tapping.read import tapped
+from limbeck.tapping.shapes import Place, shapes
 
-__all__ = ["matching", "tapped"]
+__all__ = ["Place", "matching", "shapes", "tapped"]

@@ -42,7 +42,7 @@ def tapped(model: nn.Module, paths: Sequence[str]) -> Iterator[dict[str, Tensor]
         >>> read["0"].shape, bool((read["0"] == read["1:in"]).all())
         (torch.Size([1, 3]), True)
     """
-    model = _bare(model)
+    model = bare(model)
     taps = [located(model, path) for path in dict.fromkeys(paths)]
     pass_ = _Pass()
     handles: list[RemovableHandle] = []
@@ -114,8 +114,8 @@ def _hook(part: nn.Module, tap: Tap, pass_: _Pass) -> RemovableHandle:
     return part.register_forward_hook(after)
 
 
-def _bare(model: nn.Module) -> nn.Module:
-    """The module inside of what distributes or compiles it."""
+def bare(model: nn.Module) -> nn.Module:
+    """The module inside of what distributes or compiles it, whose parts have the names that their owner knows."""
     while True:
         inside = model.module if isinstance(model, DistributedDataParallel) else getattr(model, "_orig_mod", None)
         if not isinstance(inside, nn.Module):

@@ -10,7 +10,7 @@ from limbeck.core.needs import Needs
 from limbeck.core.outputs import inner
 from limbeck.core.signals import Signals
 from limbeck.data.preprocess import Prepared
-from limbeck.taps import tapped
+from limbeck.tapping import tapped
 from limbeck.training.engine import Engine
 
 

@@ -11,7 +11,7 @@ from limbeck.core.input_gradient import asked_with_gradient
 from limbeck.core.protocols import Objective, SignalSource
 from limbeck.core.signals import Signals
 from limbeck.errors import ModelError
-from limbeck.taps import tapped
+from limbeck.tapping import tapped
 from limbeck.training.asking import own_part
 
 _ROWS = 4
