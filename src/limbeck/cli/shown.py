@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from limbeck.guide.verify import Verification
+    from limbeck.lineage import Lineage
     from limbeck.objectives import MethodCard
     from limbeck.profiles import Profile
     from limbeck.record import Export, Latency
@@ -48,7 +49,20 @@ def run_lines(run: "Run") -> list[str]:
         ["report", str(run.report), f"limbeck report {run.folder} --open"],
         ["student", str(run.student), f"limbeck predict {run.folder} FILE"],
     ]
-    return [*said, *explained, "", *table(places)]
+    chain = [] if run.lineage is None else [*_chain(run.lineage), ""]
+    return [*chain, *said, *explained, "", *table(places)]
+
+
+def _chain(lineage: "Lineage") -> list[str]:
+    """What each generation came to."""
+    rows = [["generation", "student", f"{lineage.metric} on validation", "on test"]]
+    for number, each in enumerate(lineage.generations):
+        mark = " (kept)" if number == lineage.best else ""
+        rows.append([each.folder + mark, each.student, f"{each.validation:.4f}", f"{each.test:.4f}"])
+    lines = table(rows) + [each.against_last for each in lineage.generations if each.against_last is not None]
+    if lineage.ensemble_test is not None:
+        lines.append(f"All generations together: {lineage.ensemble_test:.4f} on test.")
+    return [*lines, lineage.stopped[0].upper() + lineage.stopped[1:] + "."] if lineage.stopped else lines
 
 
 def study_lines(found: "Studied") -> list[str]:

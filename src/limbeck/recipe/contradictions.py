@@ -17,7 +17,7 @@ def contradictions(recipe: Recipe) -> list[Problem]:
     """Everything that does not go together; empty for a recipe that can be run."""
     checks = (
         _task, _data, _teacher, _student, _device, _objective, _stages, _train, _guide, _tune, _export,
-        _weighing, _track, _repeated,
+        _lineage, _weighing, _track, _repeated,
     )  # fmt: skip
     return [problem for check in checks for problem in check(recipe)]
 
@@ -226,6 +226,21 @@ def _train(recipe: Recipe) -> Iterator[Problem]:
         yield Problem(
             ("train", "accumulate"), f"a batch of {train.batch_size} cannot be computed in {train.accumulate} pieces"
         )
+
+
+def _lineage(recipe: Recipe) -> Iterator[Problem]:
+    lineage = recipe.lineage
+    if lineage is None:
+        return
+    if lineage.generations > 1 and lineage.via:
+        yield Problem(("lineage",), "generations repeat the student, via leads to it step by step; name one of both")
+    elif lineage.generations == 1 and not lineage.via:
+        yield Problem(("lineage",), "has one generation, which is a plain run; give generations or via, or remove it")
+    for number, student in enumerate(lineage.via):
+        if student.family is None or student.weights is not None:
+            yield Problem(("lineage", "via", number), "a student in between is a family with its settings")
+    if recipe.teacher.from_ == GUIDE or recipe.guide.from_ is not None:
+        yield Problem(("guide", "from"), "holds the first teacher's answers alone; leave it out for a lineage")
 
 
 def _weighing(recipe: Recipe) -> Iterator[Problem]:

@@ -243,6 +243,8 @@ class VerdictPlan(Section):
 
     seeds: Annotated[int, Field(ge=0)] = 5
     """Runs an arm; fewer than 3 are always inconclusive, 0 turns the verdict off."""
+    first_seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    """Seed of the first student, which ships; null: the recipe's. Data are divided by the recipe's seed either way."""
     margin: Annotated[float, Field(ge=0)] = 0.005
     """Differences within this do not matter; in the metric's own unit, so 0.005 is half a point."""
     arms: Annotated[tuple[Literal["teacher-labels"], ...], Field(strict=False)] = ("teacher-labels",)
@@ -254,6 +256,17 @@ class StudyPlan(Section):
 
     methods: Annotated[tuple[dict[str, JsonValue], ...], Field(strict=False)] = ()
     """`study methods`: names, or {method: NAME} with settings that are then not tuned; empty: all that fit."""
+
+
+class LineagePlan(Section):
+    """A chain of distillations: each student teaches the next."""
+
+    generations: Count = 1
+    """Born-again networks: how often the student is trained, each time anew, taught by the one before."""
+    via: Annotated[tuple[Student, ...], Field(strict=False)] = ()
+    """Teacher assistants: students of sizes in between, the largest first, each taught by the one before."""
+    stop_early: bool = True
+    """Ends the chain where a generation is no better than the one before, on validation."""
 
 
 class RuntimePlan(Section):
@@ -293,6 +306,8 @@ class Recipe(Section):
     verdict: VerdictPlan = VerdictPlan()
     export: Annotated[tuple[str, ...], Field(strict=False)] = ("onnx",)
     """Formats to export the student to."""
+    lineage: LineagePlan | None = None
+    """null: one distillation."""
     runtime: RuntimePlan = RuntimePlan()
     study: StudyPlan = StudyPlan()
     """What `limbeck study` compares."""

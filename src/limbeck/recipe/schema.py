@@ -42,7 +42,7 @@ def json_schema() -> Schema:
     schema["title"] = "Limbeck recipe"
     schema["required"] = ["data", "teacher"]
     definitions, properties = schema["$defs"], schema["properties"]
-    student, teacher, _, objective, weight, _, _, op, guide = SECTIONS
+    student, _, teacher, _, objective, weight, _, _, op, guide = SECTIONS
     definitions["Student"] = {
         "anyOf": [*_branches(definitions["Student"], student, default="convnet"), *_foreign(definitions["Student"])]
     }

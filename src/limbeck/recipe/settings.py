@@ -67,6 +67,14 @@ SECTIONS = (
         needs_data=True,
     ),
     Section(
+        ("lineage", "via", "*"),
+        "family",
+        "limbeck.students:FAMILIES",
+        own=frozenset({"module", "output", "weights"}),
+        libraries=True,
+        needs_data=True,
+    ),
+    Section(
         ("teacher", "train"),
         "family",
         "limbeck.teachers:FAMILIES",

@@ -46,6 +46,7 @@ def expand(values: dict[str, Any]) -> tuple[dict[str, Any], dict[Path, Path]]:
     if _names_a_model(full.get("student")):
         _name(full, "student", student_word(full["student"]), shown)
     _student(full)
+    _lineage(full)
     _guide(full, shown)
     _objectives(full, shown)
     _stages(full, shown)
@@ -99,6 +100,17 @@ def _student(full: dict[str, Any]) -> None:
     student = full.setdefault("student", {})
     if isinstance(student, dict) and not student.get("module"):
         full["student"] = {"family": "convnet", **student}
+
+
+def _lineage(full: dict[str, Any]) -> None:
+    """Students in between are students: `convnet` unless they name a family or a module."""
+    lineage = full.get("lineage")
+    via = lineage.get("via") if isinstance(lineage, dict) else None
+    if isinstance(lineage, dict) and isinstance(via, list):
+        told = [
+            {"family": "convnet", **each} if isinstance(each, dict) and not each.get("module") else each for each in via
+        ]
+        full["lineage"] = {**lineage, "via": told}
 
 
 def _guide(full: dict[str, Any], shown: dict[Path, Path]) -> None:

@@ -63,6 +63,12 @@ class Plan:
     settings: TrainSettings
     steps: int
 
+    @property
+    def first_seed(self) -> int:
+        """Of the student that ships."""
+        named = self.recipe.verdict.first_seed
+        return self.recipe.seed if named is None else named
+
     def fingerprint(self) -> str:
         """SHA-256 of the recipe and of whatever was given beside it.
 

@@ -31,7 +31,7 @@ def ship(plan: Plan, shipped: Fitted, record: Record, folder: Path) -> list[Expo
     Returns:
         The exports, with paths relative to the run's folder.
     """
-    model = next(m for m in record.models if m.role == "student" and m.seed == plan.recipe.seed)
+    model = next(m for m in record.models if m.role == "student" and m.seed == plan.first_seed)
     quality = model.quality["test"][record.metric.name]
     config = BundleConfig(
         limbeck_version=record.limbeck_version,

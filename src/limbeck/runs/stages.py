@@ -42,7 +42,7 @@ def tuned(plan: Plan, arm: Arm, shop: Shop) -> Tuning:
     how = plan.recipe.tune
     chosen = tune(
         arm,
-        lambda settings, steps: plan.trained(arm, settings, shop=shop, seed=plan.recipe.seed, steps=steps),
+        lambda settings, steps: plan.trained(arm, settings, shop=shop, seed=plan.first_seed, steps=steps),
         task=plan.task,
         steps=plan.steps,
         short_share=how.short_share,
@@ -62,7 +62,7 @@ def seeds(plan: Plan, arm: Arm, settings: Settings, shop: Shop, name: str | None
         shop: the teacher among others.
         name: of the trainings, for people; `None`: the arm's role.
     """
-    first = plan.recipe.seed
+    first = plan.first_seed
     return [
         plan.trained(arm, settings, shop=shop, seed=first + number, steps=plan.steps, name=name)
         for number in range(max(1, plan.recipe.verdict.seeds))

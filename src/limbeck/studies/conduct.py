@@ -109,7 +109,7 @@ def _tuned(member: Member, choices: Mapping[str, Settings], shop: Shop) -> Train
     choice = choose(
         arm.candidates,
         lambda settings, steps: plan.trained(
-            arm, settings, shop=shop, seed=plan.recipe.seed, steps=steps, name=member.name
+            arm, settings, shop=shop, seed=plan.first_seed, steps=steps, name=member.name
         ),
         task=plan.task,
         steps=plan.steps,

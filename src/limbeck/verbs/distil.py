@@ -11,6 +11,7 @@ from limbeck.record import Record, Verdict
 if TYPE_CHECKING:
     from torch import nn
 
+    from limbeck.lineage import Lineage
     from limbeck.objectives import Objective, WeightedSum
 
 
@@ -21,10 +22,12 @@ class Run:
     Attributes:
         folder: everything it wrote.
         record: everything it measured.
+        lineage: the chain whose best generation this is, where the recipe asks for one.
     """
 
     folder: Path
     record: Record
+    lineage: "Lineage | None" = None
 
     @property
     def report(self) -> Path:
@@ -89,7 +92,7 @@ def distil(
 
     from torch import nn
 
-    from limbeck import pipeline
+    from limbeck import lineage, pipeline
     from limbeck.core.memory import plain_shortage
     from limbeck.core.processes import joined
     from limbeck.runs.folder import refuse_early
@@ -111,6 +114,9 @@ def distil(
         folder = Path(out) if out is not None else Path("runs") / read.name
         refuse_early(folder)
         with plain_shortage("labelling or measuring", smaller(read.train.batch_size)):
+            if read.lineage is not None:
+                best, record, chain = lineage.run(read, given, folder, progress or Silent())
+                return Run(best, record, chain)
             return Run(folder, pipeline.run(plan(read, given), folder, progress or Silent()))
 
 
