@@ -1,0 +1,92 @@
+"""Chains of distillations: which runs they are, that a stopped one goes on, and when they end."""
+
+import json
+
+import pytest
+
+import limbeck as lk
+from limbeck import lineage, pipeline
+from limbeck.errors import InputError, Interrupted
+from limbeck.recipe import from_mapping
+
+TINY = {
+    "data": {"train": "digits", "keep_labels": 0.3},
+    "teacher": {"train": {"family": "mlp", "width": 16, "depth": 1, "epochs": 2}},
+    "student": {"family": "mlp", "width": 8, "depth": 1},
+    "objective": {"method": "soft-targets", "temperature": 1},
+    "train": {"epochs": 1, "batch_size": 128, "learning_rate": 0.01, "evaluations": 1},
+    "tune": {"trials": 0},
+    "verdict": {"seeds": 1, "arms": []},
+    "runtime": {"threads": 1},
+}
+
+
+def recipe_of(**how):
+    return {**TINY, "lineage": how}
+
+
+def test_generations_are_one_recipe_with_seeds_of_their_own():
+    chain = lineage.links(from_mapping(recipe_of(generations=3)))
+    assert [link.verdict.first_seed for link in chain] == [None, 1000, 2000]
+    assert {link.seed for link in chain} == {0}, "the data are divided alike, so that nobody has seen the others' test"
+    assert all(link.lineage is None and link.student == chain[0].student for link in chain)
+
+
+def test_assistants_lead_to_the_student():
+    chain = lineage.links(from_mapping(recipe_of(via=[{"family": "mlp", "width": 12}])))
+    assert [link.student.settings["width"] for link in chain] == [12, 8]
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"generations": 2, "via": [{"width": 4}]}, "one of both"),
+        ({"generations": 1}, "plain run"),
+        ({"via": [{"module": "mine:make"}]}, "a family"),
+        ({"via": [{"family": "vgg"}]}, "vgg"),
+        ({"generations": 0}, "generations"),
+    ],
+    ids=["both", "none", "module", "unknown", "zero"],
+)
+def test_chains_that_are_none_are_refused(how, words):
+    with pytest.raises(InputError, match=words):
+        from_mapping(recipe_of(**how))
+
+
+def test_a_chain_that_was_stopped_goes_on_with_the_link_that_was_not_done(tmp_path, monkeypatch):
+    recipe, ran = recipe_of(generations=2, stop_early=False), []
+    whole = pipeline.run
+
+    def noted(plan, folder, reporter):
+        ran.append(folder.name)
+        if folder.name == "2" and len(ran) == 2:
+            raise KeyboardInterrupt
+        return whole(plan, folder, reporter)
+
+    monkeypatch.setattr(pipeline, "run", noted)
+    with pytest.raises(Interrupted):
+        lk.distil(recipe=recipe, out=tmp_path / "chain")
+    run = lk.distil(recipe=recipe, out=tmp_path / "chain")
+    assert ran == ["1", "2", "2"]
+    told = json.loads((tmp_path / "chain" / "lineage.json").read_text())
+    assert [each["folder"] for each in told["generations"]] == ["1", "2"]
+    assert told["generations"][1]["teacher_test"] == pytest.approx(told["generations"][0]["test"]), "it is that student"
+    assert told["ensemble_test"] is not None
+    assert run.folder.name == str(told["best"] + 1)
+    assert run.lineage.model_dump(mode="json") == told
+    again = lk.distil(recipe=recipe, out=tmp_path / "chain")
+    assert (ran, again.record) == (["1", "2", "2"], run.record)
+
+
+def test_it_ends_where_a_generation_gains_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(lineage, "_no_better", lambda *_: True)
+    run = lk.distil(recipe=recipe_of(generations=3), out=tmp_path / "chain")
+    assert len(run.lineage.generations) == 2
+    assert "no better than generation 1" in run.lineage.stopped
+
+
+def test_a_folder_of_a_single_run_is_refused(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    with pytest.raises(InputError, match="run"):
+        lk.distil(recipe=recipe_of(generations=2), out=tmp_path / "run")
