@@ -88,5 +88,11 @@ def test_it_ends_where_a_generation_gains_nothing(tmp_path, monkeypatch):
 def test_a_folder_of_a_single_run_is_refused(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.json").write_text("{}")
-    with pytest.raises(InputError, match="run"):
+    with pytest.raises(InputError, match="single run"):
         lk.distil(recipe=recipe_of(generations=2), out=tmp_path / "run")
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(InputError, match="not empty"):
+        lk.distil(recipe=recipe_of(generations=2), out=tmp_path)

@@ -98,6 +98,8 @@ def run(recipe: Recipe, given: Given, out: Path, reporter: Reporter) -> tuple[Pa
     """
     if is_run(out):
         raise RunFolderError(f"{out} holds a single run; choose another --out for a lineage")
+    if out.is_dir() and any(out.iterdir()) and not is_run(out / "1"):
+        raise RunFolderError(f"{out} is not empty and not the folder of a lineage; choose another --out")
     chain, done, stopped = links(recipe), list[Generation](), None
     kept: list[Record] = []
     for number, link in enumerate(chain):

@@ -112,7 +112,8 @@ def distil(
     with stoppable(), joined(), lent(*modules):
         read = recipe_of(recipe, given, overrides)
         folder = Path(out) if out is not None else Path("runs") / read.name
-        refuse_early(folder)
+        if read.lineage is None:
+            refuse_early(folder)
         with plain_shortage("labelling or measuring", smaller(read.train.batch_size)):
             if read.lineage is not None:
                 best, record, chain = lineage.run(read, given, folder, progress or Silent())
