@@ -2,17 +2,19 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from limbeck import task
 from limbeck.core.dotted import load_object
+from limbeck.errors import RecipeError
 from limbeck.objectives import METHODS, MethodCard
-from limbeck.objectives.support import SIGNALS, SUPPORT
+from limbeck.objectives.support import SIGNALS, SUPPORT, TAPS_INSTEAD, require
 
 from .compiled import one_of_each
-from .harness import CASES, LAWS
+from .harness import CASES, LAWS, value
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +41,23 @@ def test_every_method_has_its_row_of_signals(method):
     assert set(SUPPORT[method]) == set(SIGNALS)
     reads_a_teacher = next(case for case in CASES if case.method == method).make().needs().teacher
     assert reads_a_teacher or all(cell.why == "no teacher is read" for cell in SUPPORT[method].values())
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.make().needs().teacher_taps], ids=lambda c: c.name)
+def test_who_reads_a_tap_of_the_teacher_reads_no_logits(case):
+    """So whatever a guide keeps of these, it may read its features."""
+    assert all(require(case.method, signal, case.make().needs()).verdict == "exact" for signal in SIGNALS)
+    world = case.fresh()
+    blind = replace(world, teacher=replace(world.teacher, logits=None, input_gradient=None))
+    assert value(case.ready(), blind).item() == value(case.ready(), world).item()
+
+
+def test_without_its_taps_it_is_refused():
+    for method in sorted(TAPS_INSTEAD):
+        made = load_object(METHODS[method], trust_code=True, what="the table")
+        assert made(student="layer2", teacher="blocks.3").needs().teacher_taps == ("blocks.3",)
+        with pytest.raises(RecipeError, match=f"{method} cannot read the signal 'top-k'.*exact where it reads taps"):
+            require(method, "top-k", made().needs())
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -142,6 +142,10 @@ def said_about(text, tmp_path, overrides=None):
             BASE + "objective: {method: dkd}\nguide: {signal: top-k, k: 2}",
             "objective.method: dkd cannot read the signal 'top-k'",
         ),
+        (
+            BASE + "objective: {method: embedding}\nguide: {signal: top-k, k: 2}",
+            "objective.method: embedding cannot read the signal 'top-k'",
+        ),
         (BASE + "objective: {method: skew-kl, alpha: 1}", "objective.alpha: 1.0 is not in [0, 1)"),
         (BASE + "objective: {method: margin-mse}", "margin-mse is not defined for task multiclass"),
         (BASE + "export: [onnx, executorch]", "export[1]: 'executorch' is planned, but not built yet"),
@@ -165,6 +169,12 @@ def test_all_problems_are_listed_together_in_the_order_of_the_file(tmp_path):
         message.index(key) for key in ("train.epochs", "train.batch_size", "student.widht", "objective.methd", "seed:")
     ]
     assert places == sorted(places)
+
+
+def test_a_guide_without_logits_is_fine_where_only_taps_are_read(tmp_path):
+    tapped = "objective: {method: embedding, student: layer2, teacher: blocks.3}\n"
+    (tmp_path / "r.yaml").write_text(BASE + tapped + "guide: {signal: top-k, k: 2}", encoding="utf-8")
+    assert recipe.load(tmp_path / "r.yaml").objective[0].settings["teacher"] == "blocks.3"
 
 
 def test_a_misspelt_required_key_is_one_problem(tmp_path):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from limbeck.core.needs import Needs
 from limbeck.errors import RecipeError
 
 
@@ -28,13 +29,18 @@ SIGNALS: Mapping[str, str] = {
 
 _RELATIONS: Mapping[str, Support] = {
     "logits": Support("exact", "the formula of the paper, on logits or on taps"),
-    "top-k": Support("refused", "relations between rows need all logits"),
-    "sampled": Support("refused", "relations between rows need all logits"),
+    "top-k": Support("refused", "relations between rows need all logits; exact where it reads taps"),
+    "sampled": Support("refused", "relations between rows need all logits; exact where it reads taps"),
 }
 _ALL_LOGITS: Mapping[str, Support] = {
     "logits": Support("exact", "the formula of the paper"),
     "top-k": Support("refused", "it reads every logit, and the tail's are not written"),
     "sampled": Support("refused", "it reads every logit, and none is written"),
+}
+_VECTORS: Mapping[str, Support] = {
+    "logits": Support("exact", "the formula of the paper, on outputs or on taps"),
+    "top-k": Support("refused", "it compares whole outputs, and only part is written; exact where it reads taps"),
+    "sampled": Support("refused", "it compares whole outputs, and none is written; exact where it reads taps"),
 }
 _NO_TEACHER: Mapping[str, Support] = {signal: Support("exact", "no teacher is read") for signal in SIGNALS}
 
@@ -72,7 +78,7 @@ SUPPORT: Mapping[str, Mapping[str, Support]] = {
     "regression-targets": _ALL_LOGITS,
     "regression-labels": _NO_TEACHER,
     "bounded-regression": _ALL_LOGITS,
-    "embedding": _ALL_LOGITS,
+    "embedding": _VECTORS,
     "margin-mse": _ALL_LOGITS,
     "hint": _FEATURES,
     "attention-transfer": _FEATURES,
@@ -98,12 +104,32 @@ SUPPORT: Mapping[str, Mapping[str, Support]] = {
 """Objective -> signal -> what comes of it."""
 
 
-def require(method: str, signal: str) -> Support:
+TAPS_INSTEAD = frozenset({"embedding", *(name for name, row in SUPPORT.items() if row is _RELATIONS)})
+"""Objectives that read no logits where their taps are named."""
+
+
+def support(method: str, needs: Needs) -> Mapping[str, Support]:
+    """Signal -> what comes of one objective, which may read less than its method does at most.
+
+    Args:
+        method: its recipe name.
+        needs: what it reads.
+
+    Example:
+        >>> from limbeck.objectives import PKT
+        >>> [support("pkt", each.needs())["top-k"].verdict for each in (PKT(), PKT("layer2", "blocks.3"))]
+        ['refused', 'exact']
+    """
+    return _FEATURES if needs.teacher_taps and method in TAPS_INSTEAD else SUPPORT[method]
+
+
+def require(method: str, signal: str, needs: Needs) -> Support:
     """The table's cell, unless it is a refusal.
 
     Args:
         method: an objective's recipe name.
         signal: a signal's name.
+        needs: what this objective reads.
 
     Returns:
         The cell.
@@ -112,11 +138,12 @@ def require(method: str, signal: str) -> Support:
         RecipeError: the objective may not read the signal.
 
     Example:
-        >>> require("soft-targets", "sampled").verdict
+        >>> require("soft-targets", "sampled", Needs()).verdict
         'unbiased'
     """
-    cell = SUPPORT[method][signal]
-    if cell.verdict == "refused":
-        fine = [name for name, other in SUPPORT[method].items() if other.verdict != "refused"]
-        raise RecipeError(f"{method} cannot read the signal {signal!r}: {cell.why}; use one of: {', '.join(fine)}")
-    return cell
+    row = support(method, needs)
+    if row[signal].verdict == "refused":
+        fine = [name for name, other in row.items() if other.verdict != "refused"]
+        why = f"{method} cannot read the signal {signal!r}: {row[signal].why}"
+        raise RecipeError(f"{why}; use one of: {', '.join(fine)}")
+    return row[signal]

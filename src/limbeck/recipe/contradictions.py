@@ -1,15 +1,18 @@
 """Settings that are right one by one and wrong together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from typing import Any
 
 from limbeck import profiles, task
+from limbeck.core.dotted import load_object
 from limbeck.core.libraries import LIBRARIES, from_library
 from limbeck.errors import InputError, RecipeError
 from limbeck.exporting.formats import EXPORTERS, check_formats
 from limbeck.recipe.model import GIVEN, GUIDE, ObjectiveTerm, OneTeacher, Recipe, Teacher, Train
 from limbeck.recipe.paths import FILES, is_path
 from limbeck.recipe.problems import Problem, nearest
+from limbeck.recipe.settings import AUTO
 from limbeck.recipe.text import Path
 
 
@@ -269,25 +272,34 @@ def _whole_logits(recipe: Recipe, number: int) -> list[str]:
 
 def _guide(recipe: Recipe) -> Iterator[Problem]:
     """Who may read what the guide keeps, and at which temperatures."""
-    from limbeck.objectives.support import SUPPORT, require  # the package imports torch
-
     guide = recipe.guide
     if guide.use == "never" and (guide.from_ is not None or guide.signal != "logits"):
         yield Problem(("guide", "use"), "never, and yet a guide is described; remove one of both")
         return
     if guide.features and recipe.teacher.train is not None and recipe.teacher.train.folds is not None:
         yield Problem(("guide", "features"), "features are not cross-fitted; remove them, or teacher.train.folds")
-    methods: list[tuple[Path, str]] = [((*path, "method"), term.method) for path, term in _terms(recipe)]
+    methods: list[tuple[Path, str, Mapping[str, Any]]] = [
+        ((*path, "method"), term.method, term.settings) for path, term in _terms(recipe)
+    ]
     if recipe.verdict.seeds:
-        methods += [(("verdict", "arms", n), arm) for n, arm in enumerate(recipe.verdict.arms)]
-    for path, method in methods:
+        methods += [(("verdict", "arms", n), arm, {}) for n, arm in enumerate(recipe.verdict.arms)]
+    for path, method, settings in methods:
         try:
-            if method in SUPPORT:
-                require(method, guide.signal)
+            _check_signal(method, settings, guide.signal)
         except RecipeError as error:
             yield Problem(path, str(error))
     if guide.signal != "logits":
         yield from _sparse_guide(recipe)
+
+
+def _check_signal(method: str, settings: Mapping[str, Any], signal: str) -> None:
+    from limbeck.objectives import METHODS  # the package imports torch
+    from limbeck.objectives.support import require
+
+    if method in METHODS:
+        made = load_object(METHODS[method], trust_code=True, what="objective")
+        given = {key: value for key, value in settings.items() if value != AUTO}
+        require(method, signal, made(**given).needs())
 
 
 def _sparse_guide(recipe: Recipe) -> Iterator[Problem]:
