@@ -17,7 +17,8 @@ from numpy.typing import DTypeLike, NDArray
 from limbeck.errors import StorageError
 
 CHUNK_BYTES = 1 << 22
-_PARK_FROM_BYTES = 1 << 20
+_PARK_FROM_BYTES = 1 << 18
+"""Less is not worth a file. A source of sources has several such arrays, so from 65,536 examples on none counts."""
 
 
 @contextmanager
