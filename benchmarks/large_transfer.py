@@ -1,7 +1,7 @@
 """Measures a transfer set far larger than the labelled one: 200 digits with labels, 100,000 pictures without.
 
-The unlabelled pictures are scikit-learn's other training digits, shifted by up to a pixel, with a little noise. Memory is
-what Python still holds (tracemalloc) and the process's anonymous memory; pages of mapped files can be dropped.
+The unlabelled pictures are scikit-learn's other training digits, shifted by up to a pixel, with a little noise. Memory
+is what Python still holds (tracemalloc) and the process's anonymous memory; pages of mapped files can be dropped.
 
 Run: python benchmarks/large_transfer.py [rows]        (default: 100000)
 """

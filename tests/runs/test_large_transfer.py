@@ -1,4 +1,4 @@
-"""A transfer set far larger than the labelled one: who learns from it, who never sees it, and what it costs in memory."""
+"""A transfer set far larger than the labelled one: who learns from it, who never sees it, and what memory it takes."""
 
 import gc
 import tracemalloc
