@@ -55,7 +55,7 @@ COMMANDS = {
     "init": ["--data", "--out", "--label"],
     "label": ["recipe", "--out", "--set", "--engine", "--workers", "--trust-code"],
     "measure": ["file", "--threads", "--batch", "--json"],
-    "methods": ["--json"],
+    "methods": ["name", "--json"],
     "predict": [
         "bundle",
         "files",

@@ -87,7 +87,14 @@ def _yaml(value: Any) -> str:  # noqa: ANN401 - any plain value
 
 def methods_page() -> str:
     """The method cards."""
-    lines = ["# Methods", "", _MADE, "", "What a student can be asked to imitate (`limbeck methods` prints the same)."]
+    lines = [
+        "# Methods",
+        "",
+        _MADE,
+        "",
+        "What a student can be asked to imitate (`limbeck methods` prints the same, `limbeck",
+    ]
+    lines.append("methods NAME` one of them with its settings and signals).")
     lines.append("Losses of other toolkits in these terms: [converters.md](converters.md).")
     for card in lk.methods():
         lines += ["", f"## {card.name}", "", card.summary, ""]

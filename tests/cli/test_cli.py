@@ -380,6 +380,18 @@ def test_facts_for_people_and_for_scripts(verb, limbeck):
     assert all(row["name"] in out for row in rows)
 
 
+def test_one_method_in_full(limbeck):
+    code, out, err = limbeck("methods", "hint")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "hint"
+    assert "objective: {method: hint, student: layer2, teacher: blocks.3}" in out
+    code, out, _ = limbeck("methods", "hint", "--json")
+    assert json.loads(out)["card"]["name"] == "hint"
+    code, out, err = limbeck("methods", "hnit")
+    assert (code, out) == (2, "")
+    assert "did you mean hint?" in err
+
+
 def test_distill_is_accepted_and_not_advertised(here, limbeck):
     assert not re.search(r"\bdistill\b", limbeck("--help")[1]), "distillation is a word, distill a verb"
     code, _, err = limbeck("distill", "recipe.yaml", "--out", "run")

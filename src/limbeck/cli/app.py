@@ -220,13 +220,21 @@ app.command()(taps)
 
 
 @app.command()
-def methods(json: Json = False) -> None:
+def methods(
+    name: Annotated[str | None, typer.Argument(help="Only this one, with its settings and signals.")] = None,
+    json: Json = False,
+) -> None:
     """List what a student can be asked to imitate: what each does, when it helps, when it hurts."""
     from dataclasses import asdict
 
-    from limbeck.cli.shown import methods_lines
+    from limbeck.cli.shown import methods_lines, sheet_lines
+    from limbeck.verbs.method_sheet import sheet
     from limbeck.verbs.methods import methods as verb
 
+    if name is not None:
+        one = sheet(name)
+        echo_json(asdict(one)) if json else echo(sheet_lines(one))
+        return
     found = verb()
     echo_json([asdict(card) for card in found]) if json else echo(methods_lines(found))
 

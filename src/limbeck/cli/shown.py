@@ -1,6 +1,8 @@
 """What people see: results as lines of plain text. Scripts ask for `--json`."""
 
 from collections.abc import Mapping, Sequence
+from shutil import get_terminal_size
+from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from limbeck.verbs.check import Checked
     from limbeck.verbs.distil import Run
     from limbeck.verbs.measure import Measurement
+    from limbeck.verbs.method_sheet import Sheet
     from limbeck.verbs.study import Studied
 
 
@@ -168,6 +171,29 @@ def methods_lines(cards: Sequence["MethodCard"]) -> list[str]:
         rows = [[f"  {key}", getattr(card, key)] for key in ("needs", "cost", "helps", "hurts", "suggested", "paper")]
         lines += [card.name, f"  {card.summary}", *table(rows), ""]
     return [*lines, "DeiT's, ModelOpt's, torchdistill's and mdistiller's losses in these terms: docs/converters.md"]
+
+
+def sheet_lines(found: "Sheet") -> list[str]:
+    """One method in full, in lines that fit the terminal."""
+    card = found.card
+    fitted = TextWrapper(max(60, min(get_terminal_size().columns, 100)), break_long_words=False, break_on_hyphens=False)
+
+    def put(indent: int, label: str, text: str) -> list[str]:
+        fitted.initial_indent, fitted.subsequent_indent = label.ljust(indent), " " * indent
+        return fitted.wrap(text)
+
+    lines = [card.name, *put(2, "", card.summary), ""]
+    for key in ("needs", "cost", "helps", "hurts", "suggested", "paper"):
+        lines += put(13, f"  {key}", getattr(card, key))
+    lines += put(13, "  tasks", ", ".join(found.tasks)) + put(13, "  Python", found.python)
+    lines += ["", "settings" if found.settings else "no settings"]
+    for each in found.settings:
+        default = "must be given" if each.default is None else f"default {each.default}"
+        lines += [f"  {each.name}: {each.kind}, {default}", *put(4, "", each.meaning)]
+    lines += ["", "from a study guide that keeps"]
+    for signal, cell in found.signals.items():
+        lines += put(13, f"  {signal}", f"{cell.verdict}: {cell.why}")
+    return [*lines, "", "in a recipe", f"  {found.recipe}"]
 
 
 def devices_lines(found: Sequence["Profile"]) -> list[str]:

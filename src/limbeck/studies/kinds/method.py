@@ -8,7 +8,7 @@ from limbeck.core.needs import union
 from limbeck.errors import RecipeError
 from limbeck.guide.read import open_guide
 from limbeck.objectives import METHODS, Objective, WeightedSum
-from limbeck.objectives.support import SUPPORT, require
+from limbeck.objectives.support import require
 from limbeck.runs.arms import Arm
 from limbeck.runs.fit import Settings
 from limbeck.runs.insides import check_insides, with_features
@@ -98,8 +98,6 @@ def method(plan: Plan, asked: Mapping[str, Any], reference: str) -> Method:
         raise RecipeError(f"study: {name!r} is no method; `limbeck methods` lists them")
     if name not in plan.task.objectives:
         raise RecipeError(f"study: {name} is not defined for the task {plan.task.name}; leave it out")
-    if name in SUPPORT:
-        require(name, plan.recipe.guide.signal)
     made = Method(plan, name, own, reference)
     if made.grid.pair and not {"student", "teacher"} <= own.keys():
         raise RecipeError(
@@ -110,6 +108,7 @@ def method(plan: Plan, asked: Mapping[str, Any], reference: str) -> Method:
         objective = made.objective(made.candidates()[0], PROVISIONAL)
     except TypeError as error:  # a setting that the method does not take, or one that it must have
         raise RecipeError(f"study: {name}: {error}; `limbeck methods` and docs/recipe.md list its settings") from error
+    require(name, plan.recipe.guide.signal, objective.weighted_parts()[-1][1].needs())
     objective.check_outputs(plan.task.outputs(plan.splits.classes))
     if objective.needs().insides:
         _check_insides(made, objective)
