@@ -6,7 +6,18 @@ from torch.nn import functional as F  # noqa: N812
 
 from limbeck import recipe
 from limbeck.errors import RecipeError
-from limbeck.objectives import METHODS, SCHEDULES, Decay, First, HardLabels, SoftTargets, WeightedSum, as_sum, convert
+from limbeck.objectives import (
+    METHODS,
+    SCHEDULES,
+    Decay,
+    First,
+    HardLabels,
+    Late,
+    SoftTargets,
+    WeightedSum,
+    as_sum,
+    convert,
+)
 from limbeck.recipe.settings import settings_model
 from limbeck.runs.named import load_named
 
@@ -149,11 +160,12 @@ def test_a_method_without_settings_is_a_recipe():
 
 
 def test_schedules_are_a_recipe_and_back():
-    for weight in (0.25, Decay(1.0, 0.5), First(2.0, 0.4, 0.1)):
-        (term,) = convert.as_recipe(WeightedSum([(weight, HardLabels())]))
+    for weight in (0.25, Decay(1.0, 0.5), First(2.0, 0.4, 0.1), Late(0.5, 0.2)):
+        both = WeightedSum([(1.0, SoftTargets()), (weight, HardLabels())])
+        _, term = convert.as_recipe(both)
         kind = {"kind": "constant", "value": term["weight"]} if weight == 0.25 else term["weight"]
         made = load_named(SCHEDULES, kind.pop("kind"), kind)
-        assert str(made) == str(as_sum(WeightedSum([(weight, HardLabels())])).schedules[0])
+        assert str(made) == str(as_sum(both).schedules[1])
 
 
 @pytest.mark.parametrize(

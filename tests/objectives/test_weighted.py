@@ -14,6 +14,7 @@ from limbeck.objectives import (
     Decay,
     First,
     HardLabels,
+    Late,
     Needs,
     Objective,
     SoftTargets,
@@ -112,6 +113,29 @@ def test_first_takes_its_share_of_the_steps(steps):
     assert taught == -(-3 * steps // 10)
 
 
+@given(st.floats(0, 10), st.floats(0.01, 0.99), st.floats(0, 1, exclude_max=True))
+def test_late_begins_where_first_ends(value, share, progress):
+    late = Late(value, after=share)
+    assert late.at(progress) == First(0.0, share, value).at(progress)
+    assert late.at(progress) + First(value, share).at(progress) == value
+    assert late.scaled(2.0) == Late(2 * value, share)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 10, 100, 1438])
+def test_early_and_late_share_all_steps(steps):
+    """One of both speaks at every step, whichever share: they jump at one and the same number."""
+    for share in (0.3, 1 / 3, 0.7, 2 / 3):
+        objective = First(1.0, share=share) * SoftTargets() + Late(1.0, after=share) * HardLabels()
+        as_sum(objective)
+        early = sum(objective.needs_teacher(step / steps) for step in range(steps))
+        late = sum(Late(1.0, after=share).at(step / steps) > 0 for step in range(steps))
+        assert early + late == steps
+
+
+def test_late_from_the_beginning_is_constant():
+    assert Late(0.3, after=0).at(0.0) == 0.3
+
+
 def test_schedules_weigh_terms():
     objective = Decay(1.0, 0.5) * SoftTargets() + First(0.2, share=0.5, end=0.1) * HardLabels()
     soft, hard = alone(SoftTargets()), alone(HardLabels())
@@ -127,6 +151,12 @@ def test_the_teacher_is_not_asked_where_its_weight_is_0():
     assert list(objective(WORLD.student, None, WORLD.batch, 0.5)) == ["hard-labels"]
     assert not (0 * SoftTargets() + hard).needs_teacher(0.0)
     assert not as_sum(hard).needs_teacher(0.0)
+
+
+def test_the_teacher_is_not_asked_before_it_begins():
+    objective = Late(1.0, after=0.4) * SoftTargets() + HardLabels()
+    assert [objective.needs_teacher(p) for p in (0.0, 0.39, 0.4, 0.9)] == [False, False, True, True]
+    assert list(objective(WORLD.student, None, WORLD.batch, 0.1)) == ["hard-labels"]
 
 
 def test_a_part_of_weight_0_is_not_computed():
@@ -157,6 +187,7 @@ TEXTS = (
     "1 * HardLabels(label_smoothing=0.1)",
     "Decay(1, 0.25) * SoftTargets(temperature=0.5, classes=[3, 1]) + 1 * TeacherLabels(label_smoothing=0.05)",
     "First(1, share=0.3, end=0) * SoftTargets(temperature=1e-07) + 1 * HardLabels()",
+    "Late(0.5, after=0.3) * SoftTargets(temperature=2) + 1 * HardLabels()",
     "0.3333333333333333 * SoftTargets(temperature=2.0000001)",
 )
 
@@ -191,6 +222,9 @@ def test_the_text_tells_close_settings_apart():
         ([(First(1.0, share=0.3), SoftTargets())], "from 30% of training on every weight is 0"),
         ([(First(0.0, share=0.3, end=1.0), SoftTargets())], "every weight is 0"),
         ([(First(1.0, share=0.3), SoftTargets()), (First(0, share=0.5, end=1), HardLabels())], "from 30%"),
+        ([(Late(1.0, after=0.3), SoftTargets())], "objective: every weight is 0"),
+        ([(Late(0.0, after=0.3), SoftTargets()), (First(1.0, share=0.3), HardLabels())], "from 30%"),
+        ([(First(1.0, share=0.3), SoftTargets()), (Late(1.0, after=0.5), HardLabels())], "from 30%"),
     ],
 )
 def test_sums_that_teach_nothing_for_a_while(parts, named):
@@ -203,6 +237,8 @@ def test_sums_that_teach_throughout():
         [(Decay(1.0, 0.0), HardLabels())],
         [(First(1.0, share=1.0), SoftTargets())],
         [(First(1.0, share=0.5), SoftTargets()), (First(0.0, share=0.4, end=1.0), HardLabels())],
+        [(First(1.0, share=0.7), SoftTargets()), (Late(1.0, after=0.7), HardLabels())],
+        [(Late(1.0, after=0.0), SoftTargets())],
         [(0.0, SoftTargets()), (Decay(0.1, 1.0), HardLabels())],
     ):
         objective = WeightedSum(parts)
@@ -232,12 +268,20 @@ def test_weights_that_are_none(weight):
         Decay(1.0, weight)
     with pytest.raises(RecipeError, match="not a finite number of at least 0"):
         First(1.0, end=weight)
+    with pytest.raises(RecipeError, match="not a finite number of at least 0"):
+        Late(weight)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.1, float("nan")])
 def test_shares_that_are_none(share):
     with pytest.raises(RecipeError, match="share"):
         First(1.0, share=share)
+
+
+@pytest.mark.parametrize("after", [-0.1, 1.0, float("nan")])
+def test_beginnings_that_are_none(after):
+    with pytest.raises(RecipeError, match="after"):
+        Late(1.0, after=after)
 
 
 def test_a_number_is_a_constant_schedule():

@@ -91,6 +91,7 @@ def said_about(text, tmp_path, overrides=None):
         ),
         (BASE + "objective: {weight: -1}", "objective.weight: value = -1.0 is not a finite number"),
         (BASE + "objective: {weight: {kind: first, share: 2}}", "objective.weight.share: 2.0 is not in (0, 1]"),
+        (BASE + "objective: {weight: {kind: late, after: 1}}", "objective.weight.after: 1.0 is not in [0, 1)"),
         (
             "data: {train: digits, keep_labels: 2}\nteacher: given",
             "data.keep_labels: got 2 (a whole number), expected a number of at most 1",

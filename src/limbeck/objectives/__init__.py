@@ -41,7 +41,7 @@ from limbeck.objectives.reverse_kl import ReverseKL
 from limbeck.objectives.review import Review
 from limbeck.objectives.rkd_angle import RKDAngle
 from limbeck.objectives.rkd_distance import RKDDistance
-from limbeck.objectives.schedule import Constant, Decay, First, Schedule
+from limbeck.objectives.schedule import Constant, Decay, First, Late, Schedule
 from limbeck.objectives.similarity import SimilarityPreserving
 from limbeck.objectives.skew_kl import SkewKL
 from limbeck.objectives.soft_targets import SoftTargets
@@ -95,6 +95,7 @@ SCHEDULES = {
     "constant": "limbeck.objectives.schedule:Constant",
     "decay": "limbeck.objectives.schedule:Decay",
     "first": "limbeck.objectives.schedule:First",
+    "late": "limbeck.objectives.schedule:Late",
 }
 
 __all__ = [
@@ -127,6 +128,7 @@ __all__ = [
     "HardLabels",
     "Hint",
     "JensenShannon",
+    "Late",
     "LogitMSE",
     "MarginMSE",
     "MethodCard",

@@ -102,7 +102,57 @@ class First:
         return f"First({number(self.value)}, share={number(self.share)}, end={number(self.end)})"
 
 
-Schedule = Constant | Decay | First
+@dataclass(frozen=True, slots=True)
+class Late:
+    """0 at first, `value` once a share of training is done: `Late(1, after=s)` begins where `First(1, share=s)` ends.
+
+    Where the weight is 0 the teacher is not run at all.
+
+    Attributes:
+        value: weight from then on, at least 0.
+        after: share of training before it, 0 <= after < 1.
+
+    Example:
+        >>> [Late(1.0, after=0.5).at(p) for p in (0.0, 0.49, 0.5)]
+        [0.0, 0.0, 1.0]
+    """
+
+    value: float = 1.0
+    after: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check_weight("value", self.value)
+        if not 0 <= self.after < 1:
+            raise RecipeError(f"after: {self.after} is not in [0, 1)")
+
+    def at(self, progress: float) -> float:
+        """Weight at `progress` (0 at the first step, towards 1 at the last)."""
+        return self.value if progress >= self.after else 0.0
+
+    def scaled(self, factor: float) -> "Late":
+        """The same schedule with every weight multiplied."""
+        return Late(self.value * factor, self.after)
+
+    def __str__(self) -> str:
+        return f"Late({number(self.value)}, after={number(self.after)})"
+
+
+Schedule = Constant | Decay | First | Late
+
+
+def jump(schedule: Schedule) -> float | None:
+    """Where in training the weight jumps, if it does.
+
+    Example:
+        >>> jump(Late(1.0, after=0.25)), jump(Decay())
+        (0.25, None)
+    """
+    match schedule:
+        case First():
+            return schedule.share
+        case Late():
+            return schedule.after
+    return None
 
 
 def as_schedule(weight: float | Schedule) -> Schedule:

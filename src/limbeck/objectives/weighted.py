@@ -14,7 +14,7 @@ from limbeck.core.needs import Needs, Shapes, union
 from limbeck.core.signals import Signals
 from limbeck.errors import RecipeError
 from limbeck.objectives.objective import Objective
-from limbeck.objectives.schedule import First, Schedule, as_schedule
+from limbeck.objectives.schedule import Schedule, as_schedule, jump
 
 
 class WeightedSum(nn.Module):
@@ -194,7 +194,7 @@ def as_sum(objective: Objective | WeightedSum) -> WeightedSum:
 
 def _pieces(schedules: Sequence[Schedule]) -> Iterator[float]:
     """Points of training that see every stretch between two jumps of a weight, in order."""
-    jumps = sorted({0.0, 1.0, *(schedule.share for schedule in schedules if isinstance(schedule, First))})
+    jumps = sorted({0.0, 1.0, *(at for at in map(jump, schedules) if at is not None)})
     for start, end in pairwise(jumps):
         yield start
         yield (start + end) / 2
