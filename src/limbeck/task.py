@@ -46,7 +46,8 @@ ANY_TASK = frozenset(
 OBJECTIVES: Mapping[str, frozenset[str]] = {
     "multiclass": ANY_TASK
     | {"soft-targets", "hard-labels", "teacher-labels"}
-    | {"reverse-kl", "jensen-shannon", "skew-kl", "logit-mse", "dkd", "dist", "ofa", "gradient-attention"},
+    | {"reverse-kl", "jensen-shannon", "skew-kl", "logit-mse", "dkd", "dist", "ofa", "gradient-attention"}
+    | {"cwtm", "dkpp"},
     "binary": ANY_TASK | {"binary-targets", "binary-labels", "logit-mse"},
     "multilabel": ANY_TASK | {"binary-targets", "binary-labels", "logit-mse"},
     "regression": ANY_TASK | {"regression-targets", "regression-labels", "bounded-regression"},

@@ -7,8 +7,10 @@ import torch
 
 from limbeck.core.signals import Signals
 from limbeck.objectives import (
+    CWTM,
     DIST,
     DKD,
+    DKPP,
     BinaryLabels,
     BinaryTargets,
     BoundedRegression,
@@ -207,6 +209,20 @@ RELATIONS = (
     ),
 )
 
+CONTROLS = (
+    *(
+        Case(name, "cwtm", CWTM, references.cwtm(), world=world, counts=counts)
+        for name, world, counts in (
+            ("cwtm", logits_world, lambda world: world.weight),
+            ("cwtm, some unlabelled", half_labelled_world, labelled_weight),
+        )
+    ),
+    *(
+        Case(f"dkpp at {t:g}, seed {seed}", "dkpp", lambda t=t, seed=seed: DKPP(t, seed), references.dkpp(t, seed))
+        for t, seed in ((1.0, 0), (3.0, 7))
+    ),
+)
+
 BY_LABEL = (
     *(
         Case(
@@ -333,4 +349,4 @@ VALUES = (
     ),
 )
 
-CASES = (*DIVERGENCES, *RELATIONS, *BY_LABEL, *VALUES)
+CASES = (*DIVERGENCES, *RELATIONS, *CONTROLS, *BY_LABEL, *VALUES)

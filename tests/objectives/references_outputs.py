@@ -100,6 +100,47 @@ def dkd(alpha, beta, temperature, prepare=lambda logits: logits):
     return of
 
 
+def cwtm():
+    """Furlanello et al. 2018, equation 9: w_s / sum_u w_u, where w is the teacher's largest probability."""
+
+    def of(world):
+        student, teacher, weight = arrays(world)
+        mask = world.batch.target_mask
+        known = [r for r in range(len(student)) if mask is None or mask[r]]
+        rows = [-log(probabilities(list(student[r]))[int(world.batch.target[r])]) for r in known]
+        return mean_over_weight(rows, [weight[r] * max(probabilities(list(teacher[r]))) for r in known])
+
+    return of
+
+
+def splitmix(value):
+    """Vigna's splitmix64, one step: the constants of its publication, integers without a sign."""
+    value = (value + 0x9E3779B97F4A7C15) % 2**64
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) % 2**64
+    return value ^ (value >> 31)
+
+
+def dkpp(temperature, seed):
+    """Furlanello et al. 2018, equation 10: the largest stays, the others are permuted; less the teacher's entropy."""
+
+    def of(world):
+        student, teacher, weight = arrays(world)
+        ids, views, rows = world.batch.ids.tolist(), world.batch.views.tolist(), []
+        for example, view, s, t in zip(ids, views, student, teacher, strict=True):
+            p, q = (probabilities(list(side), temperature) for side in (t, s))
+            others = [c for c in range(len(p)) if c != p.index(max(p))]
+            key = splitmix(splitmix(example ^ seed) ^ view)
+            drawn = [splitmix((key + (n + 1) * 0x9E3779B97F4A7C15) % 2**64) >> 40 for n in range(len(others))]
+            moved = list(p)
+            for place, source in zip(others, sorted(range(len(others)), key=drawn.__getitem__), strict=True):
+                moved[place] = p[others[source]]
+            rows.append(temperature**2 * kl(moved, q))
+        return mean_over_weight(rows, weight)
+
+    return of
+
+
 def pearson(a, b, weight):
     total = sum(weight)
     mean_a, mean_b = (sum(w * x for w, x in zip(weight, v, strict=True)) / total for v in (a, b))

@@ -11,8 +11,10 @@ from limbeck.core.batch import Mix
 from limbeck.core.signals import Signals, TopK
 from limbeck.errors import ModelError, RecipeError
 from limbeck.objectives import (
+    CWTM,
     DIST,
     DKD,
+    DKPP,
     BinaryLabels,
     BinaryTargets,
     BoundedRegression,
@@ -31,6 +33,7 @@ from limbeck.objectives.binary_labels import binary_cross_entropy_rows
 from limbeck.objectives.bounded_regression import bounded_regression_rows
 from limbeck.objectives.dist import correlation_distances
 from limbeck.objectives.dkd import dkd_rows
+from limbeck.objectives.dkpp import permuted
 from limbeck.objectives.hard_labels import cross_entropy_rows
 from limbeck.objectives.jensen_shannon import jensen_shannon_rows
 from limbeck.objectives.reverse_kl import reverse_kl_rows
@@ -193,7 +196,79 @@ def test_a_label_that_is_certain_stays_finite(world):
     assert all(term.isfinite() for term in terms.values())
 
 
-@pytest.mark.parametrize("objective", [DKD(), BoundedRegression()])
+# Controls of born-again networks
+
+
+def test_a_teacher_equally_sure_of_all_leaves_hard_labels(world):
+    sure = Signals(torch.roll(world.teacher.logits[:1], 1, 1).repeat(ROWS, 1))
+    weighed = CWTM()(world.student, sure, world.batch)["cwtm"]
+    assert torch.allclose(weighed, HardLabels()(world.student, None, world.batch)["hard-labels"])
+
+
+def test_of_the_teacher_only_its_largest_probability_counts(world):
+    """Which class that is does not matter, nor how the rest is spread."""
+    p = torch.softmax(world.teacher.logits, 1).amax(1, keepdim=True)
+    rest = (1 - p) / (CLASSES - 1)
+    spread = Signals(torch.cat([rest.expand(-1, CLASSES - 1), p], 1).log())
+    plain = CWTM()(world.student, world.teacher, world.batch)["cwtm"]
+    assert torch.allclose(CWTM()(world.student, spread, world.batch)["cwtm"], plain)
+
+
+def test_a_row_counts_as_much_as_the_teacher_is_sure(world):
+    unsure = world.teacher.logits.clone()
+    unsure[0] = 0
+    leaf = world.student.logits.clone().requires_grad_()
+    shares = []
+    for said in (world.teacher.logits, unsure):
+        value = CWTM()(Signals(leaf), Signals(said), world.batch)["cwtm"]
+        shares.append(torch.autograd.grad(value, leaf)[0][0].abs().sum())
+    assert shares[1] < shares[0]
+
+
+def test_permuted_is_a_permutation_that_keeps_the_top(world):
+    dealt = permuted(world.teacher.logits, world.batch.ids, world.batch.views, 0)
+    assert torch.equal(dealt.sort(1).values, world.teacher.logits.sort(1).values)
+    assert torch.equal(dealt.argmax(1), world.teacher.logits.argmax(1))
+    assert not torch.equal(dealt, world.teacher.logits)
+
+
+def test_the_permutation_follows_example_view_and_seed_alone(world):
+    logits, ids, views = world.teacher.logits, world.batch.ids, world.batch.views
+    dealt = permuted(logits, ids, views, 0)
+    assert torch.equal(permuted(logits[3:4], ids[3:4], views[3:4], 0), dealt[3:4])
+    for other in (permuted(logits, ids + 100, views, 0), permuted(logits, ids, views + 1, 0)):
+        assert not torch.equal(other, dealt)
+    assert not torch.equal(permuted(logits, ids, views, 1), dealt)
+
+
+def test_every_order_of_the_others_is_equally_likely():
+    count = 6000
+    row = torch.tensor([[0.0, 9.0, 1.0, 2.0]]).repeat(count, 1)
+    dealt = permuted(row, torch.arange(count) * 7919, torch.zeros(count, dtype=torch.int64), 0)
+    _, seen = dealt.unique(dim=0, return_counts=True)
+    assert len(seen) == 6
+    assert (seen - count / 6).square().sum() / (count / 6) < 20.5  # chi-squared of 5 degrees, one in a thousand
+
+
+def test_a_teacher_even_on_the_others_is_soft_targets(world):
+    even = torch.zeros(ROWS, CLASSES, dtype=torch.float64)
+    even[torch.arange(ROWS), world.batch.target] = 3.0
+    soft = SoftTargets(2.0)(world.student, Signals(even), world.batch)["soft-targets"]
+    assert torch.equal(DKPP(2.0)(world.student, Signals(even), world.batch)["dkpp"], soft)
+
+
+def test_two_classes_leave_nothing_to_permute():
+    DKPP().check_outputs(3)
+    with pytest.raises(ModelError, match=r"there are 2.*use that"):
+        DKPP().check_outputs(2)
+
+
+def test_permuting_needs_to_know_the_examples(logits):
+    with pytest.raises(TypeError, match="example and view"):
+        DKPP()(*logits)
+
+
+@pytest.mark.parametrize("objective", [DKD(), BoundedRegression(), CWTM()])
 def test_two_tensors_hold_no_labels(objective, logits):
     with pytest.raises(TypeError, match="labels"):
         objective(*logits)

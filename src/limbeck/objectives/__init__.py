@@ -18,8 +18,10 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.correlation import CorrelationCongruence
 from limbeck.objectives.crd import CRD
 from limbeck.objectives.cwd import ChannelWise
+from limbeck.objectives.cwtm import CWTM
 from limbeck.objectives.dist import DIST
 from limbeck.objectives.dkd import DKD
+from limbeck.objectives.dkpp import DKPP
 from limbeck.objectives.embedding import Embedding
 from limbeck.objectives.factor_transfer import FactorTransfer
 from limbeck.objectives.fsp import FSP
@@ -65,6 +67,8 @@ METHODS = {
     "logit-mse": "limbeck.objectives.logit_mse:LogitMSE",
     "dkd": "limbeck.objectives.dkd:DKD",
     "dist": "limbeck.objectives.dist:DIST",
+    "cwtm": "limbeck.objectives.cwtm:CWTM",
+    "dkpp": "limbeck.objectives.dkpp:DKPP",
     "binary-targets": "limbeck.objectives.binary_targets:BinaryTargets",
     "binary-labels": "limbeck.objectives.binary_labels:BinaryLabels",
     "regression-targets": "limbeck.objectives.regression_targets:RegressionTargets",
@@ -100,8 +104,10 @@ SCHEDULES = {
 
 __all__ = [
     "CRD",
+    "CWTM",
     "DIST",
     "DKD",
+    "DKPP",
     "FSP",
     "METHODS",
     "MGD",

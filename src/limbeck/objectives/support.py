@@ -73,6 +73,8 @@ SUPPORT: Mapping[str, Mapping[str, Support]] = {
     "logit-mse": _ALL_LOGITS,
     "dkd": _ALL_LOGITS,
     "dist": _ALL_LOGITS,
+    "cwtm": _ALL_LOGITS,
+    "dkpp": _ALL_LOGITS,
     "binary-targets": _ALL_LOGITS,
     "binary-labels": _NO_TEACHER,
     "regression-targets": _ALL_LOGITS,
