@@ -40,7 +40,7 @@ def teacher_max(teacher_logits: Float[Tensor, "b classes"]) -> Float[Tensor, " b
 
 
 class CWTM(Objective):
-    """`sum(w_i m_i CE_i) / sum(w_i m_i)` over labelled rows; `m_i` is the teacher's largest probability, `w_i` a weight.
+    """`sum(w_i m_i CE_i) / sum(w_i m_i)` over labels, `m_i` the teacher's largest probability, `w_i` the weight.
 
     The sum in the denominator is the batch's, as in the paper, so the value depends on who shares the batch. Which
     class the teacher is sure of does not matter, nor what it says of the others.
