@@ -291,6 +291,8 @@ class Recipe(Section):
     """What kind of answer the models give."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the student that ships."""
+    preset: Literal["patient"] | None = None
+    """Fills in keys that are left out; they stand in the resolved recipe, where the name only tells of them."""
     data: Data
     teacher: Teacher
     student: Student

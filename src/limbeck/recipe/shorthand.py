@@ -5,6 +5,7 @@ from typing import Any
 from limbeck.recipe.model import GIVEN, GUIDE
 from limbeck.recipe.overrides import student_word
 from limbeck.recipe.paths import is_path
+from limbeck.recipe.presets import filled
 from limbeck.recipe.text import Path
 
 _SECTIONS = (
@@ -31,7 +32,7 @@ def expand(values: dict[str, Any]) -> tuple[dict[str, Any], dict[Path, Path]]:
         >>> shown[("objective", 0)]
         ('objective',)
     """
-    full = {key: value for key, value in values.items() if not (value is None and key in _SECTIONS)}
+    full = filled({key: value for key, value in values.items() if not (value is None and key in _SECTIONS)})
     shown: dict[Path, Path] = {}
     _name(full, "device", "name", shown)
     if _names_a_model(full.get("teacher")):

@@ -73,10 +73,10 @@ class Plan:
         """SHA-256 of the recipe and of whatever was given beside it.
 
         `teacher.min_quality` is left out: it stops a run and changes nothing in one, so it can be lowered on the way.
-        Neither do trackers, nor what studies compare, so they can be named later.
+        Neither do trackers, nor what studies compare, so they can be named later; nor a preset's name beside its keys.
         """
         recipe = self.recipe.model_dump(mode="json", by_alias=True)
-        del recipe["teacher"]["min_quality"], recipe["track"], recipe["study"]
+        del recipe["teacher"]["min_quality"], recipe["track"], recipe["study"], recipe["preset"]
         return fingerprint(
             {
                 "recipe": recipe,
