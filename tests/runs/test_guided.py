@@ -85,14 +85,17 @@ def test_one_is_written_when_it_pays():
     [
         ({"data__views__count": None, "verdict__seeds": 1}, "would not pay"),
         ({"guide__max_gb": 1e-9}, "more than guide.max_gb"),
+        ({"guide__max_gb": 1e-3, "guide__features": {"stem": "float16"}}, "name fewer guide.features"),
         ({"guide__use": "never"}, "guide.use: never"),
     ],
+    ids=["would-not-pay", "too-large", "activations-too-large", "never"],
 )
 def test_the_teacher_is_asked_live_where_a_guide_does_not_pay(tmp_path, overrides, said):
     chosen = made(**overrides)
     teacher = LiveTeacher(
-        chosen.teacher.make(0), preprocess=chosen.teacher.preprocess, classes=chosen.splits.classes, chunk=128
-    )
+        chosen.teacher.make(0), preprocess=chosen.teacher.preprocess, classes=chosen.splits.classes, chunk=128,
+        taps=tuple(chosen.recipe.guide.features),
+    )  # fmt: skip
     heard = hear(chosen, teacher, tmp_path, Silent())
     assert heard.source is teacher
     assert said in heard.note

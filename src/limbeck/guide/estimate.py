@@ -55,7 +55,7 @@ def probe(answers: Answers, ids: Int[np.ndarray, " n"], *, rows: int, spec: Sign
     place = place_of(np.arange(min(rows, len(ids)), dtype=np.int64), ids)
     spoken: Iterator[Signals] = answers(repeat(place, 2))
     first = next(spoken)
-    resolved = _with_shapes(spec, first)
+    resolved = with_shapes(spec, first)
     width = None if spec.output is None or first.logits is None else int(first.logits.shape[-1])
     if spec.output is None or width is not None:
         columns(resolved, width)  # refuses what cannot be kept, before it is tried
@@ -66,7 +66,12 @@ def probe(answers: Answers, ids: Int[np.ndarray, " n"], *, rows: int, spec: Sign
     return Probe(resolved, width, seconds / len(place.ids))
 
 
-def _with_shapes(spec: SignalSpec, signals: Signals) -> SignalSpec:
+def with_shapes(spec: SignalSpec, signals: Signals) -> SignalSpec:
+    """The spec with the shapes that features have in `signals`.
+
+    Raises:
+        ModelError: the signals lack a feature that is to be kept.
+    """
     absent = [path for path in spec.features if path not in signals.features]
     if absent:
         raise ModelError(f"the teacher gives no features at {', '.join(map(repr, absent))}; name them as its taps")

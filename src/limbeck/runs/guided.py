@@ -10,9 +10,10 @@ from limbeck.core.identity import fingerprint
 from limbeck.core.needs import union
 from limbeck.core.progress import Reporter
 from limbeck.core.protocols import SignalSource
+from limbeck.data.loader import evaluation_batches
 from limbeck.errors import GuideError
 from limbeck.guide.combine import Ensemble
-from limbeck.guide.estimate import size
+from limbeck.guide.estimate import size, with_shapes
 from limbeck.guide.expect import Expectation, unlike
 from limbeck.guide.manifest import INDEX, MANIFEST, PLAN, SHARDS, read_plan
 from limbeck.guide.plan import data_facts, facts_of, view_facts, views_asked
@@ -104,7 +105,7 @@ def hear(plan: Plan, teacher: Speaker | None, folder: Path, reporter: Reporter) 
     assert teacher is not None, "a teacher that cannot be asked has a guide"
     speakers = _speakers(teacher)
     live, written = rows_asked(plan), len(plan.splits.transfer) * views_needed(plan)
-    needed = _bytes(plan, written) * len(speakers)
+    needed = _bytes(plan, speakers[0], written) * len(speakers)
     choice = _choice(plan, live, written, needed)
     if choice is not None:
         reporter.say(choice)
@@ -220,17 +221,18 @@ def _choice(plan: Plan, live: int, written: int, needed: int) -> str | None:
     cannot, how = _cannot(plan), plan.recipe.guide
     if cannot is not None:
         return cannot
-    if how.use == "always" or how.signal != "logits" or how.features:
+    if how.use == "always" or how.signal != "logits":
         return None
-    if live < GAIN * written:
+    if not how.features and live < GAIN * written:
         return (
             f"The teacher runs at every step: {live:,} answers are needed, and a study guide would hold {written:,}, "
             "so that it would not pay."
         )
     if needed > how.max_gb * 1e9:
+        less = "name fewer guide.features" if how.features else "keep less (guide.signal: top-k)"
         return (
             f"The teacher runs at every step: a study guide would take {size(needed)}, more than guide.max_gb "
-            f"({how.max_gb:g}); raise that, set data.views.count, or keep less (guide.signal: top-k)."
+            f"({how.max_gb:g}); raise that, set data.views.count, or {less}."
         )
     return None
 
@@ -253,8 +255,11 @@ def _cannot(plan: Plan) -> str | None:
     return None
 
 
-def _bytes(plan: Plan, rows: int) -> int:
-    spec = SignalSpec(signal_spec(plan.recipe).output)
+def _bytes(plan: Plan, teacher: LiveTeacher | CrossFitted, rows: int) -> int:
+    """Of a guide of so many rows; activations have the shapes that the teacher gives for one example."""
+    spec = signal_spec(plan.recipe)
+    if spec.features:
+        spec = with_shapes(spec, teacher.signals(next(evaluation_batches(plan.splits.transfer, 1))))
     return rows * bytes_per_example(spec, len(plan.splits.classes)) + 8 * len(plan.splits.transfer)
 
 
