@@ -1,5 +1,7 @@
 """Several teachers in whole runs: live and from guides, by every rule, lent from Python, and what is refused."""
 
+import json
+
 import pytest
 import torch
 from torch import nn
@@ -37,6 +39,16 @@ def test_a_list_is_an_ensemble_whose_members_have_seeds_of_their_own(tiny, tmp_p
     found = trainings(tmp_path / "run")
     assert found["teacher 1 of 2"] != found["teacher 2 of 2"]
     assert any("2 teachers speak as one (rule: probabilities)" in note for note in record.notes)
+
+
+def test_each_that_was_trained_is_kept_and_teaches_again_by_itself(tiny, tmp_path, quick):
+    run_of(tiny, tmp_path / "run", [SMALL, LARGE])
+    configs = [json.loads((tmp_path / "run" / "teacher" / n / "config.json").read_text()) for n in ("1", "2")]
+    assert [each["settings"]["width"] for each in configs] == [12, 24]
+    assert all(0 < each["quality"]["value"] < 1 for each in configs)
+    again = planned(recipe_of(tiny, str(tmp_path / "run" / "teacher" / "2")), Given(), {})
+    assert again.teacher is not None
+    assert list(again.teacher.preprocess.mean) == configs[1]["preprocess"]["mean"]
 
 
 def test_learned_weights_are_told_and_are_those_of_validation(tiny, tmp_path, quick):

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from limbeck.core import processes
-from limbeck.record import Tuning
+from limbeck.record import Estimate, Tuning
 from limbeck.runs import wording
 from limbeck.runs.arms import Arm
 from limbeck.runs.fit import Fitted, Settings, Shop
@@ -18,23 +18,35 @@ from limbeck.runs.tune import tune
 def teacher(plan: Plan, shop: Shop, folder: Path) -> tuple[Raised, Shop]:
     """The teacher, and the shop; one that was trained here and is good enough is kept in `folder / "teacher"`.
 
+    Of several, each that was trained here is kept in a folder of its number below that.
+
     Raises:
         TeacherQualityError: it is below the recipe's minimum.
     """
-    recipe, splits, task = plan.recipe, plan.splits, plan.task
+    recipe = plan.recipe
     if recipe.guide.from_ is not None:
         shop = replace(shop, also=Path(recipe.guide.from_) / TEACHER / "checkpoints")
     raised = raise_teacher(plan, shop)
     if raised.live is None:
         return raised, shop
-    quality = require_quality(raised.live, splits, task, recipe.teacher.min_quality, shop.batch_size)
-    shop.reporter.say(f"teacher: {wording.figure(task, quality.value)} on validation")
-    if raised.fitted is not None and processes.is_main():
+    quality = require_quality(raised.live, plan.splits, plan.task, recipe.teacher.min_quality, shop.batch_size)
+    shop.reporter.say(f"teacher: {wording.figure(plan.task, quality.value)} on validation")
+    if processes.is_main():
+        _keep(plan, raised, quality, folder / "teacher")
+        for number, member in enumerate(raised.members):
+            if member.live is not None and member.fitted is not None:
+                own = require_quality(member.live, plan.splits, plan.task, None, shop.batch_size)
+                _keep(plan.member(number), member, own, folder / "teacher" / str(number + 1))
+    return raised, shop
+
+
+def _keep(plan: Plan, raised: Raised, quality: Estimate, folder: Path) -> None:
+    """Writes a teacher that was trained here into a folder of its own."""
+    if raised.live is not None and raised.fitted is not None:
         keep_teacher(
-            folder / "teacher", recipe=recipe, splits=splits, task=task, teacher=raised.live, fitted=raised.fitted,
+            folder, recipe=plan.recipe, splits=plan.splits, task=plan.task, teacher=raised.live, fitted=raised.fitted,
             quality=quality,
         )  # fmt: skip
-    return raised, shop
 
 
 def tuned(plan: Plan, arm: Arm, shop: Shop) -> Tuning:
