@@ -1,12 +1,13 @@
 """Chains of distillations: which runs they are, that a stopped one goes on, and when they end."""
 
 import json
+import re
 
 import pytest
 
 import limbeck as lk
 from limbeck import lineage, pipeline
-from limbeck.errors import InputError, Interrupted
+from limbeck.errors import BundleError, InputError, Interrupted
 from limbeck.recipe import from_mapping
 
 TINY = {
@@ -30,6 +31,11 @@ def test_generations_are_one_recipe_with_seeds_of_their_own():
     assert [link.verdict.first_seed for link in chain] == [None, 1000, 2000]
     assert {link.seed for link in chain} == {0}, "the data are divided alike, so that nobody has seen the others' test"
     assert all(link.lineage is None and link.student == chain[0].student for link in chain)
+
+
+def test_long_names_stay_names():
+    chain = lineage.links(from_mapping({**recipe_of(generations=2), "name": "a" + 63 * "-"}))
+    assert [from_mapping({**TINY, "name": link.name}).name for link in chain] == [link.name for link in chain]
 
 
 def test_assistants_lead_to_the_student():
@@ -76,6 +82,12 @@ def test_a_chain_that_was_stopped_goes_on_with_the_link_that_was_not_done(tmp_pa
     assert run.lineage.model_dump(mode="json") == told
     again = lk.distil(recipe=recipe, out=tmp_path / "chain")
     assert (ran, again.record) == (["1", "2", "2"], run.record)
+    best = str(run.folder)
+    for ask in (lk.report, lambda *, run: lk.predict(bundle=run, inputs=[])):
+        with pytest.raises(
+            BundleError, match=re.escape(f"a lineage, each generation a run of its own; give one, such as {best} ")
+        ):
+            ask(run=tmp_path / "chain")
 
 
 def test_it_ends_where_a_generation_gains_nothing(tmp_path, monkeypatch):

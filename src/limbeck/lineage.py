@@ -26,7 +26,6 @@ from limbeck.runs.plan import Plan, plan
 from limbeck.studies.verdict import contrast
 from limbeck.task import Array, named
 
-FILE = "lineage.json"
 APART = 1000
 """Between the first seeds of two generations, so that each begins with weights of its own."""
 
@@ -75,7 +74,7 @@ def links(recipe: Recipe) -> list[Recipe]:
     for number, student in enumerate(students):
         seed = (first + APART * number) % 2**32 if number else recipe.verdict.first_seed
         verdict = recipe.verdict.model_copy(update={"first_seed": seed})
-        changes = {"student": student, "verdict": verdict, "lineage": None, "name": f"{recipe.name}-{number + 1}"[-64:]}
+        changes = {"student": student, "verdict": verdict, "lineage": None, "name": f"{recipe.name[:60]}-{number + 1}"}
         made.append(recipe.model_copy(update=changes))
     return made
 
@@ -122,7 +121,7 @@ def run(recipe: Recipe, given: Given, out: Path, reporter: Reporter) -> tuple[Pa
             break
     found = _lineage(recipe, done, kept, out, stopped)
     if processes.is_main():
-        write_json(out / FILE, found.model_dump(mode="json"))
+        write_json(out / records.LINEAGE, found.model_dump(mode="json"))
     processes.barrier()
     return out / found.generations[found.best].folder, kept[found.best], found
 

@@ -14,6 +14,9 @@ from limbeck.errors import BundleError
 
 SCHEMA_VERSION: Final = 1
 
+LINEAGE: Final = "lineage.json"
+"""What the folder of a chain of runs holds; each link is a run in a folder below."""
+
 Role = Literal["teacher", "student", "baseline", "teacher-labels"]
 """teacher; student = taught by soft targets; baseline = no teacher; teacher-labels = the teacher's hard labels."""
 
@@ -235,8 +238,20 @@ def read(folder: Path) -> Record:
     """
     path = folder / "record.json"
     if not path.is_file():
-        raise BundleError(f"{folder} holds no record.json: is it the folder of a finished run?")
+        raise BundleError(
+            f"{folder} holds no record.json: {of_a_chain(folder) or 'is it the folder of a finished run?'}"
+        )
     try:
         return Record.model_validate(read_json(path))
     except ValueError as error:
         raise BundleError(f"{path} cannot be read as a record of schema {SCHEMA_VERSION}: {error}") from error
+
+
+def of_a_chain(folder: Path) -> str | None:
+    """What to name instead of the folder of a lineage: the run of its best generation; `None` for other folders."""
+    path = folder / LINEAGE
+    if not path.is_file():
+        return None
+    found = read_json(path)
+    best = folder / found["generations"][found["best"]]["folder"]
+    return f"it holds a lineage, each generation a run of its own; give one, such as {best} (the best on validation)"
