@@ -130,6 +130,10 @@ def said_about(text, tmp_path, overrides=None):
             BASE + "objective: [{weight: auto, method: soft-targets}, {method: hard-labels}]",
             "objective[0].weight: auto balances",
         ),
+        (
+            BASE + "train: {compile: true}\nobjective: gradient-attention",
+            "train.compile: gradient-attention differentiates",
+        ),
         (BASE + "objective: {method: hard-labels, weight: auto}", "objective.weight: auto balances"),
         (
             BASE + "objective: {weight: auto, standardize: true}",

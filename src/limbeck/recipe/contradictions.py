@@ -251,6 +251,12 @@ def _weighing(recipe: Recipe) -> Iterator[Problem]:
     for key in ("balance", "gradient_shares"):
         if getattr(recipe.train, key) and recipe.runtime.strategy == "fsdp":
             yield Problem(("train", key), "needs the whole gradient in one process; use strategy: ddp, or remove it")
+    for _, term in _terms(recipe):
+        if recipe.train.compile and term.method == "gradient-attention":
+            yield Problem(
+                ("train", "compile"),
+                f"{term.method} differentiates twice, which torch.compile cannot; remove one of both",
+            )
     if recipe.train.balance and any(term.weight.kind == "auto" for term in recipe.objective):
         yield Problem(("train", "balance"), "weighs terms against one another; give the weights numbers")
 
