@@ -86,10 +86,10 @@ def test_stages_train_one_after_the_other_for_as_many_steps_as_a_baseline(tiny, 
     ("terms", "words"),
     [
         ([{"method": "hint", "student": "nowhere", "teacher": "nothing"}, {"method": "soft-targets"}], "no such part"),
-        ([HINT | {"weight": 0.5}], "."),
+        ([HINT | {"weight": 0.5}], "tap .0.: the model has no such part"),
         ([{"method": "gradient-attention", "weight": 0.1}, {"method": "soft-targets"}], "study guide"),
     ],
-    ids=["tap", "alone", "gradients in a guide"],
+    ids=["tap", "teacher's tap", "gradients in a guide"],
 )
 def test_what_cannot_work_is_refused_before_anything_is_trained(terms, words, tiny):
     recipe = tiny(objective=terms, guide={"use": "always"})
@@ -123,6 +123,13 @@ def test_a_hint_alone_would_leave_the_classifier_as_it_began(tiny, hint):
 def test_stages_that_cannot_be_are_refused(stages, words, tiny):
     with pytest.raises(RecipeError, match=words):
         planned(tiny(stages=stages), Given(), {"name": "refused"})
+
+
+def test_a_stage_reads_a_sparse_guide_at_what_is_written_in_it_too(tiny):
+    guide = {"signal": "top-k", "k": 3, "temperatures": [1.0]}
+    stage = {"objective": {"method": "soft-targets", "temperature": 2.0}}
+    with pytest.raises(RecipeError, match="2 is not written in the guide"):
+        planned(tiny(objective="soft-targets", stages=[stage], guide=guide), Given(), {"name": "refused"})
 
 
 def test_relations_between_answers_need_no_taps(tiny):

@@ -201,7 +201,7 @@ def _objective(recipe: Recipe) -> Iterator[Problem]:
             "auto balances one soft-targets term with the labels; give a number, or leave other terms out",
         )
     elif open_weights:
-        for key in _whole_logits(recipe, 0):
+        for key in _whole_logits(recipe.objective[0]):
             yield Problem(("objective", 0, key), "an open weight tries plain soft targets only; give weight a number")
     chosen_by_tuning = [
         (number, key)
@@ -270,9 +270,8 @@ def _track(recipe: Recipe) -> Iterator[Problem]:
             yield Problem(("track", number, "project"), "tensorboard knows no projects; remove it")
 
 
-def _whole_logits(recipe: Recipe, number: int) -> list[str]:
+def _whole_logits(term: ObjectiveTerm) -> list[str]:
     """Settings of a soft-targets term that only make sense of all logits as they are."""
-    term = recipe.objective[number]
     return [key for key in ("classes", "standardize") if term.method == "soft-targets" and term.settings.get(key)]
 
 
@@ -312,13 +311,13 @@ def _sparse_guide(recipe: Recipe) -> Iterator[Problem]:
     """What a guide without all logits does not hold."""
     guide, settings = recipe.guide, recipe.guide.settings
     written = tuple(settings["temperatures"]) if guide.signal == "top-k" else (settings["temperature"],)
-    for number, term in enumerate(recipe.objective):
-        for key in _whole_logits(recipe, number):
-            yield Problem(("objective", number, key), "needs all logits; write the guide with signal: logits")
+    for path, term in _terms(recipe):
+        for key in _whole_logits(term):
+            yield Problem((*path, key), "needs all logits; write the guide with signal: logits")
         asked = term.settings.get("temperature")
         if asked not in (None, "auto", *written):
             known = ", ".join(f"{t:g}" for t in written)
-            yield Problem(("objective", number, "temperature"), f"{asked:g} is not written in the guide (only {known})")
+            yield Problem((*path, "temperature"), f"{asked:g} is not written in the guide (only {known})")
 
 
 def _tune(recipe: Recipe) -> Iterator[Problem]:
