@@ -61,6 +61,13 @@ def test_one_teacher_a_step(tiny, tmp_path, quick):
     assert any("Each of 2 teachers spoke once" in note for note in record.notes)
 
 
+def test_teachers_that_take_turns_have_no_guide_in_common(tiny, tmp_path):
+    recipe = recipe_of(tiny, {"ensemble": [SMALL, LARGE], "rule": "random"})
+    with pytest.raises(InputError, match="label with each"):
+        lk.label(recipe=recipe, out=tmp_path / "guide")
+    assert not (tmp_path / "guide").exists()
+
+
 class Pixels(nn.Module):
     """Answers for some classes, from the pixels' own sums."""
 

@@ -37,9 +37,17 @@ def write_labels(plan: Plan, out: Path, *, engine: str, workers: int, reporter: 
 
     Returns:
         Facts of the finished guide; `None` while other ranks still write.
+
+    Raises:
+        RecipeError: several teachers have no answer in common.
     """
     take_device()
     home = out / TEACHER
+    if plan.recipe.teacher.rule == "random":
+        raise RecipeError(
+            "teacher.rule: random asks one teacher a step, so there is no answer of all to write down; label with each "
+            "by itself, or use rule: probabilities"
+        )
     check_place(plan, out)
     teacher = taught(plan, home, reporter)
     how = plan.recipe.guide
