@@ -108,3 +108,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(InputError, match="not empty"):
         lk.distil(recipe=recipe_of(generations=2), out=tmp_path)
+
+
+def test_check_says_how_many_runs_it_is():
+    assert any("2 runs" in note for note in lk.check(recipe=recipe_of(generations=2)).notes)

@@ -198,6 +198,9 @@ def _training_bytes(plan: "Plan") -> int:
 
 def _notes(plan: "Plan") -> list[str]:
     notes = [*plan.splits.notes, *map(str, plan.splits.overlaps)] + ([plan.views.note] if plan.views.note else [])
+    if plan.recipe.lineage is not None:
+        links = len(plan.recipe.lineage.via) + 1 if plan.recipe.lineage.via else plan.recipe.lineage.generations
+        notes.append(f"a lineage of {links} runs like this one, one after the other; each student teaches the next")
     notes += [*plan.student.notes, *(() if plan.teacher is None else plan.teacher.notes)]
     if not plan.student.reseeds:
         notes.append("the student starts from the same weights for every seed: seeds vary order and dropout only")
