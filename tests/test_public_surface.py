@@ -35,7 +35,7 @@ VERBS = {
     "predict": ["bundle", "inputs", "out", "top", "strict", "stdin", "batch", "threads", "progress"],
     "report": ["run", "open_browser"],
     "study": [
-        "kind", "recipe", "out", "methods", "teacher", "student", "data", "test", "validation", "unlabelled",
+        "kind", "recipe", "out", "methods", "shares", "teacher", "student", "data", "test", "validation", "unlabelled",
         "overrides", "trust_code", "progress",
     ],
     "taps": ["model", "size", "inputs", "overrides", "trust_code"],
@@ -70,7 +70,7 @@ COMMANDS = {
         "--threads",
     ],
     "report": ["run", "--open"],
-    "study": ["kind", "recipe", "--out", "--set", "--seeds", "--methods", "--trust-code", "--json"],
+    "study": ["kind", "recipe", "--out", "--set", "--seeds", "--methods", "--shares", "--trust-code", "--json"],
     "taps": ["model", "--size", "--depth", "--set", "--trust-code", "--json"],
 }
 

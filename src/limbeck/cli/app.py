@@ -179,24 +179,28 @@ def label(
 
 @app.command()
 def study(
-    kind: Annotated[str, typer.Argument(help="methods.", show_default=False)],
+    kind: Annotated[str, typer.Argument(help="methods, data, time, temperature.", show_default=False)],
     recipe: Recipe,
     out: Annotated[Path | None, typer.Option("--out", help="The study's folder.  [default: studies/NAME-KIND]")] = None,
     set_: Sets = None,
     seeds: Annotated[int | None, typer.Option("--seeds", help="The same as --set verdict.seeds=N.")] = None,
     methods: Annotated[str | None, typer.Option("--methods", help="methods: a,b,c.  [default: all that fit]")] = None,
+    shares: Annotated[
+        str | None, typer.Option("--shares", help="data: shares of the labels.  [default: 0.01,0.03,0.1,0.3,1]")
+    ] = None,
     trust_code: Trust = False,
     json: Json = False,
 ) -> None:
     """Ask a question about distillation on your data: many trainings, intervals, plots. The same command goes on."""
     from limbeck.cli.shown import study_lines
-    from limbeck.cli.values import names, overrides
+    from limbeck.cli.values import names, numbers, overrides
     from limbeck.core.processes import speaks
     from limbeck.core.progress import Terminal
     from limbeck.verbs.study import study as verb
 
     found = verb(
         kind=kind, recipe=recipe, out=out, methods=None if methods is None else names(methods, "--methods"),
+        shares=None if shares is None else numbers(shares, "--shares"),
         overrides=overrides(set_) | ({} if seeds is None else {"verdict.seeds": seeds}), trust_code=trust_code,
         progress=Terminal(),
     )  # fmt: skip

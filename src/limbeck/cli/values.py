@@ -70,3 +70,23 @@ def extents(text: str) -> tuple[int, ...]:
     if not all(piece.strip().isdecimal() and int(piece) for piece in pieces):
         raise InputError(f"--size {text}: expected channels, rows and columns (3x64x64), or one number (20)")
     return tuple(int(piece) for piece in pieces)
+
+
+def numbers(text: str, option: str) -> list[float]:
+    """`a,b` as numbers.
+
+    Args:
+        text: as it was given.
+        option: where; for the error.
+
+    Raises:
+        InputError: one is no number.
+
+    Example:
+        >>> numbers("0.1,1", "--shares")
+        [0.1, 1.0]
+    """
+    try:
+        return [float(each) for each in names(text, option)]
+    except ValueError as error:
+        raise InputError(f"{option} {text}: expected numbers separated by commas, for instance 0.1,1") from error

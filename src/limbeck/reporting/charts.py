@@ -53,7 +53,7 @@ def accuracy_against_size(metric: MetricRecord, rows: Sequence[Mapping[str, Any]
 
     base = alt.Chart(alt.NamedData(TABLE)).transform_calculate(who=f"{_NAMES}[datum.role]")
     x = alt.X("bytes:Q", title="size as stored", scale=alt.Scale(type="log", padding=36), axis=_bytes_axis())
-    y = {"title": None, "axis": _value_axis(metric), "scale": alt.Scale(zero=False, nice=True, padding=8)}
+    y = {"title": None, "axis": value_axis(metric), "scale": alt.Scale(zero=False, nice=True, padding=8)}
     layers = []
     for role, place in _asides(rows).items():
         of_role = base.transform_filter(f"datum.role === '{role}'")
@@ -88,7 +88,7 @@ def training_curve(metric: MetricRecord | None) -> dict[str, Any]:
     """
     import altair as alt
 
-    axis = _value_axis(metric) if metric else alt.Axis(format="~g")
+    axis = value_axis(metric) if metric else alt.Axis(format="~g")
     base = alt.Chart(alt.NamedData(TABLE)).encode(
         x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(format="~s", grid=False)),
         y=alt.Y("value:Q", title=None, axis=axis, scale=alt.Scale(zero=False, nice=True)),
@@ -147,7 +147,8 @@ def _dash() -> "alt.StrokeDash":
     return alt.StrokeDash("role:N", scale=scale, legend=None)
 
 
-def _value_axis(metric: MetricRecord) -> "alt.Axis":
+def value_axis(metric: MetricRecord) -> "alt.Axis":
+    """The axis of a metric, in percent where people read it so."""
     import altair as alt
 
     return alt.Axis(format="~%" if metric.percent else "~g")

@@ -1,9 +1,10 @@
 """The plots of studies, as Vega-Lite specifications without data. No text from a study enters a specification."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from limbeck.record import MetricRecord
-from limbeck.reporting.charts import TABLE, finished
+from limbeck.reporting.charts import TABLE, finished, value_axis
 from limbeck.studies.interval import LEVEL
 from limbeck.studies.record import Comparison
 
@@ -66,3 +67,102 @@ def _tones() -> "alt.Color":
     import altair as alt
 
     return alt.Color("tone:N", scale=alt.Scale(domain=list(TONES), range=[f"var(--{t})" for t in TONES]), legend=None)
+
+
+def lines(
+    metric: MetricRecord, *, x: str, colours: Mapping[str, str], log: bool, level: float | None
+) -> dict[str, Any]:
+    """Quality over something: a line for each of several sides, with intervals.
+
+    Args:
+        metric: what is drawn upwards.
+        x: what the horizontal axis shows; a constant of ours.
+        colours: line -> custom property of the style sheet; names are ours.
+        log: whether the horizontal axis is logarithmic.
+        level: a quality to mark across; `None`: none.
+    """
+    import altair as alt
+
+    base = alt.Chart(alt.NamedData(TABLE)).encode(
+        x=alt.X("x:Q", title=x, scale=alt.Scale(type="log" if log else "linear", padding=16), axis=_plain(log=log)),
+        color=_colours(colours),
+    )
+    y = alt.Y("value:Q", title=None, axis=value_axis(metric), scale=alt.Scale(zero=False, nice=True))
+    curve = base.mark_line(strokeWidth=2).encode(y=y)
+    bars = base.mark_rule(strokeWidth=2, opacity=0.5).encode(y=alt.Y("low:Q"), y2="high:Q")
+    dots = base.mark_point(size=70, filled=True, opacity=1).encode(y=y, tooltip=_tips(metric, x))
+    layers = [curve, bars, dots]
+    if level is not None:
+        mark = alt.Chart(alt.InlineData(values=[{"at": level}]))
+        layers.insert(0, mark.mark_rule(color="var(--line-strong)", strokeDash=[4, 4]).encode(y="at:Q"))
+    return finished(alt.layer(*layers), height=300)
+
+
+def curves(metric: MetricRecord, *, colours: Mapping[str, str]) -> dict[str, Any]:
+    """Validation over the optimiser steps, the mean over seeds of each arm.
+
+    Args:
+        metric: what is drawn upwards.
+        colours: arm -> custom property of the style sheet; names are ours.
+    """
+    import altair as alt
+
+    chart = alt.Chart(alt.NamedData(TABLE)).mark_line(strokeWidth=2)
+    encoded = chart.encode(
+        x=alt.X("x:Q", title="optimiser step", axis=alt.Axis(format="~s", grid=False)),
+        y=alt.Y("value:Q", title=None, axis=value_axis(metric), scale=alt.Scale(zero=False, nice=True)),
+        color=_colours(colours),
+    )
+    return finished(alt.layer(encoded), height=300)
+
+
+def scatter(metric: MetricRecord, *, x: str, colours: Mapping[str, str]) -> dict[str, Any]:
+    """One dot a model.
+
+    Args:
+        metric: what is drawn upwards.
+        x: what the horizontal axis shows, a share; a constant of ours.
+        colours: kind of model -> custom property of the style sheet.
+    """
+    import altair as alt
+
+    base = alt.Chart(alt.NamedData(TABLE)).encode(
+        x=alt.X("x:Q", title=x, axis=alt.Axis(format="~%"), scale=alt.Scale(zero=False, nice=True)),
+        y=alt.Y("value:Q", title=None, axis=value_axis(metric), scale=alt.Scale(zero=False, nice=True)),
+        color=_colours(colours),
+        tooltip=_tips(metric, x),
+    )
+    return finished(alt.layer(base.mark_point(size=60, filled=True, opacity=0.75)), height=340)
+
+
+def _colours(colours: Mapping[str, str]) -> "alt.Color":
+    import altair as alt
+
+    legend = alt.Legend(
+        title=None, orient="top", labelColor="var(--ink)", labelFontSize=12, labelLimit=400, symbolOpacity=1
+    )
+    scale = alt.Scale(domain=list(colours), range=[f"var(--{colour})" for colour in colours.values()])
+    return alt.Color("line:N", scale=scale, legend=legend)
+
+
+def _plain(*, log: bool) -> "alt.Axis":
+    import altair as alt
+
+    if not log:
+        return alt.Axis(format="~s", grid=False)
+    leading = "floor(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)) + 0.5)"
+    return alt.Axis(
+        labelExpr=f"indexof([1, 2, 3, 5], {leading}) < 0 ? '' : format(datum.value, '~s')", grid=False,
+        labelSeparation=12,
+    )  # fmt: skip
+
+
+def _tips(metric: MetricRecord, x: str) -> "list[alt.Tooltip]":
+    import altair as alt
+
+    style = ".1%" if metric.percent else ".4g"
+    return [
+        alt.Tooltip("arm:N", title="arm"),
+        alt.Tooltip("x:Q", title=x, format=".4~g"),
+        alt.Tooltip("value:Q", title="mean", format=style),
+    ]

@@ -1,7 +1,8 @@
 """A study carried out: its teachers are raised and heard, its arms tuned and trained, and all asked about test once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 
 from limbeck.core.progress import Reporter, Silent
@@ -76,10 +77,9 @@ def _taught(name: str, design: Design, folder: Path, clock: Clock, reporter: Rep
         raised, _shop = stages.teacher(tutor.plan, shop, own)
     listeners = [(member, member.arm({})) for member in design.members if member.tutor == name]
     together = [each for each in listeners if not _more(each[1], tutor.plan)]
-    steps = max((member.plan.steps for member, _ in together), default=tutor.plan.steps)
+    plan = replace(tutor.plan, arms=tuple(arm for _, arm in together), steps=_steps(together, tutor.plan))
     stage = f"guide of {name}" if name != TEACHER else "guide"
     with clock.stage(stage):
-        plan = replace(tutor.plan, arms=tuple(arm for _, arm in together), steps=steps)
         heard = hear(plan, raised.speaker, own, reporter)
     apart = {
         member.name: hear(replace(tutor.plan, arms=(arm,)), raised.speaker, own, Silent())
@@ -87,6 +87,18 @@ def _taught(name: str, design: Design, folder: Path, clock: Clock, reporter: Rep
         if _more(arm, tutor.plan)
     }
     return Taught(raised, heard, apart, clock.seconds[stage])
+
+
+def _steps(listeners: Sequence[tuple[Member, Arm]], plan: Plan) -> int:
+    """Steps over the teacher's transfer set in which each example comes as often as for whom it comes most often."""
+    size, whole = plan.recipe.train.batch_size, len(plan.splits.transfer)
+    passes = [
+        member.plan.steps * size / len(arm.source(settings))
+        for member, arm in listeners
+        for settings in arm.candidates
+        if any(stage.needs().teacher for stage in arm.stages(settings))
+    ]
+    return max(plan.steps, ceil(max(passes, default=0.0) * whole / size))
 
 
 def _more(arm: Arm, plan: Plan) -> bool:

@@ -20,13 +20,15 @@ class Options:
     Attributes:
         methods: objectives to compare, each `{"method": name}` with settings of its own beside the name; `None`: all
             that fit.
+        shares: of the labels, each above 0 and at most 1; `None`: the kind's own.
         without: the class that the student never sees.
-        teachers: families of teachers to compare, or models by name.
+        teachers: teachers to compare, by name.
     """
 
     methods: tuple[Mapping[str, Any], ...] | None = None
+    shares: tuple[float, ...] | None = None
     without: str | None = None
-    teachers: tuple[str, ...] | None = None
+    teachers: Mapping[str, Plan] | None = None
 
 
 @dataclass(frozen=True, slots=True)

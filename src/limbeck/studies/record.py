@@ -48,6 +48,7 @@ class ArmRecord(_Frozen):
     step_ms: float = Field(description="time of a step, looks at validation included, of the fastest seed")
     labelled: int = Field(description="labels it could see")
     examples: int = Field(description="examples it learned from")
+    curve: list[tuple[int, float]] = Field(description="step, the primary metric on validation; mean over seeds")
     seeds: list[SeedRecord]
 
 

@@ -1,9 +1,10 @@
 """The named flow of a study: design, training, test once, answer, record, page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 
 from limbeck.core import processes
 from limbeck.core.identity import fingerprint
@@ -29,7 +30,7 @@ from limbeck.studies.design import TEACHER, Options
 from limbeck.studies.found import Found, mean
 from limbeck.studies.kinds import named
 from limbeck.studies.record import ArmRecord, SeedRecord, StudyRecord, TeacherRecord
-from limbeck.studies.verdict import CONDITIONS
+from limbeck.studies.verdict import CONDITIONS, FEWEST_SEEDS
 from limbeck.studies.words import file_name
 
 
@@ -89,7 +90,7 @@ def _record(found: Found, kind: str, owner: str, folder: Path, seconds: Mapping[
     answer = how.answer(found)
     main = found.taught.get(TEACHER)
     notes = [
-        CONDITIONS, *_budget(plan), *found.design.notes, *answer.notes,
+        CONDITIONS, *_budget(found), *found.design.notes, *answer.notes,
         *(notes_on_teacher(plan, main.raised) if main is not None else []),
         *wording.notes_on(plan, None),
     ]  # fmt: skip
@@ -124,16 +125,18 @@ def _record(found: Found, kind: str, owner: str, folder: Path, seconds: Mapping[
     )
 
 
-def _budget(plan: Plan) -> list[str]:
-    how = plan.recipe.tune
-    if how.trials < 2:
-        return ["Nothing was tuned (tune.trials below 2): every arm has the first of its settings."]
+def _budget(found: Found) -> list[str]:
+    how, verdict = found.plan.recipe.tune, found.plan.recipe.verdict
+    few = f"{verdict.seeds} seed{'s' if verdict.seeds > 1 else ''} of each arm settle nothing; take at least 3."
+    notes = [few] if verdict.seeds < FEWEST_SEEDS else []
+    if not any(each.trials for each in found.trained.values()):
+        return [*notes, "Nothing was tuned: every arm has the first, or the only one, of its settings."]
     told = (
         f"Equal budgets: every tuned arm may choose among at most {how.trials} settings, by runs of "
         f"{100 * how.short_share:g}% of the steps and {how.finalists} at full length, on validation; test was read "
         "once, by the final models."
     )
-    return [told]
+    return [*notes, told]
 
 
 def _teacher(found: Found, name: str) -> TeacherRecord:
@@ -169,8 +172,16 @@ def _arm(found: Found, name: str, folder: Path) -> ArmRecord:
         step_ms=min(1000 * fitted.seconds / max(1, fitted.steps) for fitted in trained.fitted),
         labelled=int((source.labels >= 0).sum()),
         examples=len(source),
+        curve=_curve(trained.fitted, f"val/{found.plan.task.metric.name}"),
         seeds=[_seed(found, name, place, fitted, folder) for place, fitted in enumerate(trained.fitted)],
     )
+
+
+def _curve(fitted: Sequence[Fitted], key: str) -> list[tuple[int, float]]:
+    """The mean over seeds at the steps at which all of them were looked at."""
+    seeds = [{row["step"]: row["values"][key] for row in each.history if key in row["values"]} for each in fitted]
+    shared = sorted(set.intersection(*(set(each) for each in seeds)))
+    return [(step, fmean(each[step] for each in seeds)) for step in shared]
 
 
 def _seed(found: Found, name: str, place: int, fitted: Fitted, folder: Path) -> SeedRecord:

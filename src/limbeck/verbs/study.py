@@ -42,6 +42,7 @@ def study(
     recipe: Path | str | Mapping[str, Any],
     out: Path | str | None = None,
     methods: Sequence[str | Mapping[str, Any]] | None = None,
+    shares: Sequence[float] | None = None,
     teacher: "nn.Module | None" = None,
     student: "nn.Module | Callable[[], nn.Module] | None" = None,
     data: Any = None,  # noqa: ANN401 - arrays, a data set, a path
@@ -57,11 +58,12 @@ def study(
     Killed and called again it goes on; more seeds in the same folder train only what is not there yet.
 
     Args:
-        kind: "methods".
+        kind: "methods", "data", "time" or "temperature"; docs/studies.md tells what each asks.
         recipe: a recipe file, or its keys as a mapping.
         out: folder of the study; `studies/<name>-<kind>` by default.
         methods: `methods`: names of objectives, or mappings `{"method": name, ...}` with settings; left out, those of
             the recipe's `study.methods`, else all that fit.
+        shares: `data`: shares of the labels, each above 0 and at most 1; 0.01, 0.03, 0.1, 0.3 and 1 by default.
         teacher: a module that gives logits, instead of the recipe's.
         student: a function that makes a fresh module, or a module, instead of the recipe's.
         data: training examples, instead of the recipe's.
@@ -97,16 +99,17 @@ def study(
     from limbeck.studies.run import run
     from limbeck.verbs.planning import recipe_of, smaller
 
-    named(kind)
+    how = named(kind)
     given = Given(
         teacher=teacher, student=student, data=data, test=test, validation=validation, unlabelled=unlabelled,
         trust_code=trust_code, folder=Path(recipe).absolute().parent if isinstance(recipe, str | Path) else None,
     )  # fmt: skip
     asked = None if methods is None else tuple({"method": m} if isinstance(m, str) else dict(m) for m in methods)
     with stoppable(), joined(), lent(*([teacher] if isinstance(teacher, nn.Module) else [])):
-        read = recipe_of(recipe, given, overrides)
+        read = recipe_of(recipe, given, {**(overrides or {}), **how.CHANGES})
         folder = Path(out) if out is not None else Path("studies") / f"{read.name}-{kind}"
         refuse_early(folder)
         with plain_shortage("labelling or measuring", smaller(read.train.batch_size)):
-            record = run(plan(read, given), kind, Options(methods=asked), folder, progress or Silent())
+            options = Options(methods=asked, shares=None if shares is None else tuple(shares))
+            record = run(plan(read, given), kind, options, folder, progress or Silent())
     return Studied(folder, record)

@@ -1,10 +1,11 @@
 """The kinds of study: what each asks, trains, finds and shows; one file each.
 
-A kind's module holds `QUESTION`, `design(plan, options)`, `answer(found)` and `view(study)`.
+A kind's module holds `QUESTION`, `CHANGES`, `design(plan, options)`, `answer(found)` and `view(study)`.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from limbeck.errors import RecipeError
 from limbeck.runs.plan import Plan
@@ -16,6 +17,9 @@ from limbeck.studies.view import View
 
 KINDS = {
     "methods": "limbeck.studies.kinds.methods",
+    "data": "limbeck.studies.kinds.data",
+    "time": "limbeck.studies.kinds.time",
+    "temperature": "limbeck.studies.kinds.temperature",
 }
 """Kind -> its module."""
 
@@ -24,6 +28,8 @@ class Kind(Protocol):
     """The role that a kind's module fills."""
 
     QUESTION: str
+    CHANGES: Mapping[str, Any]
+    """Recipe keys that the kind decides."""
 
     def design(self, plan: Plan, options: Options) -> Design:
         """What is trained."""

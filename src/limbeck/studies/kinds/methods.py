@@ -1,15 +1,14 @@
 """`methods`: which objective teaches this student best, from this teacher on these data, and which only hurts?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from limbeck.errors import InputError
 from limbeck.objectives import METHODS
 from limbeck.record import MetricRecord
-from limbeck.reporting import numbers
 from limbeck.runs.arms import Arm, comparison_arms
 from limbeck.runs.plan import Plan
-from limbeck.studies import charts
+from limbeck.studies import cells, charts
 from limbeck.studies.answer import Answer
 from limbeck.studies.compared import against
 from limbeck.studies.design import TEACHER, Design, Member, Options, Tutor, constant
@@ -22,7 +21,8 @@ from limbeck.studies.view import Figure, Table, View
 from limbeck.studies.words import in_words, listed
 
 QUESTION = "Which method teaches this student best, and which are worse than no teacher at all?"
-BASELINE, REFERENCE = "baseline", "soft-targets"
+CHANGES: Mapping[str, Any] = {}
+BASELINE = "baseline"
 TARGETS = {"multiclass": "soft-targets", "regression": "regression-targets"}
 """Task -> what a method stands beside; others: binary-targets."""
 
@@ -181,11 +181,11 @@ def view(study: StudyRecord) -> View:
     table = [
         [
             name,
-            _estimate(study, name),
-            _difference(to_baseline.get(name), metric),
-            _p(to_baseline.get(name)),
-            _difference(to_reference.get(name), metric),
-            _p(to_reference.get(name)),
+            cells.estimate(study.arm(name).quality, metric),
+            cells.difference(to_baseline.get(name), metric),
+            cells.p_value(to_baseline.get(name)),
+            cells.difference(to_reference.get(name), metric),
+            cells.p_value(to_reference.get(name)),
             f"{study.arm(name).step_ms / step:.2f}" if step else "",
             in_words(study.arm(name).settings),
         ]
@@ -207,24 +207,3 @@ def _row(each: Comparison, metric: MetricRecord) -> dict[str, Any]:
         "arm": each.arm, "difference": scale * each.difference, "low": scale * low, "high": scale * high,
         "tone": charts.tone(each),
     }  # fmt: skip
-
-
-def _estimate(study: StudyRecord, name: str) -> str:
-    quality = study.arm(name).quality
-    shown = numbers.score(quality.value, study.metric)
-    if quality.ci95 is None:
-        return shown
-    return f"{shown} ({numbers.span(*quality.ci95, lambda value: numbers.score(value, study.metric))})"
-
-
-def _difference(each: Comparison | None, metric: MetricRecord) -> str:
-    if each is None:
-        return numbers.ABSENT
-    shown = numbers.difference(each.difference, metric).replace(f"{numbers.SPACE}points", "")
-    return shown if each.ci95 is None else f"{shown} ({numbers.interval(*each.ci95, metric)})"
-
-
-def _p(each: Comparison | None) -> str:
-    if each is None or each.p_value_holm is None:
-        return numbers.ABSENT
-    return "<0.001" if each.p_value_holm < 0.001 else f"{each.p_value_holm:.3f}"

@@ -1,0 +1,99 @@
+"""Where one side reaches another: the least share, or number of steps, at which it is as good, with its interval.
+
+The interval inverts those of the differences: it holds every place at which the difference may be zero.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, log
+
+from limbeck.studies.record import Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Where a difference first is no longer behind; `None` stands for "nowhere among the points".
+
+    Attributes:
+        at: of the mean difference.
+        low: of the interval's better end: before it, the difference is known to be behind.
+        high: of the interval's worse end: from it on, it is known not to be behind.
+        first: the first point; at it, a crossing may lie before.
+    """
+
+    at: float | None
+    low: float | None
+    high: float | None
+    first: float
+
+    def words(self, unit: str) -> str:
+        """The place and its interval in words.
+
+        Args:
+            unit: "% of the labels", " steps", ...
+
+        Example:
+            >>> Crossing(30.0, 10.0, None, 1.0).words("% of the labels")
+            '30% of the labels (95% interval: 10 or more)'
+            >>> Crossing(None, None, None, 1.0).words(" steps")
+            'not reached, and known to be behind everywhere'
+        """
+        if self.at is None:
+            if self.low is None:
+                return "not reached, and known to be behind everywhere"
+            return f"not reached by the mean; the 95% interval allows {_shown(self.low)}{unit} or more"
+        place = f"{_shown(self.at)}{unit}{' or less' if self.at <= self.first else ''}"
+        return f"{place} (95% interval: {self._interval()})"
+
+    def _interval(self) -> str:
+        low = self.low if self.low is not None and self.low > self.first else None
+        if self.high is not None and self.high <= self.first:
+            return f"{_shown(self.first)} or less"
+        if self.high is None:
+            return "anything" if low is None else f"{_shown(low)} or more"
+        return f"{_shown(self.high)} or less" if low is None else f"{_shown(low)} to {_shown(self.high)}"
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def crossing(places: Sequence[float], differences: Sequence[Comparison], *, higher_is_better: bool) -> Crossing:
+    """Where differences, given at places in ascending order, first reach zero.
+
+    Args:
+        places: above 0; between them the logarithm is interpolated.
+        differences: of each place, from what is to be reached.
+        higher_is_better: the metric's direction.
+
+    Returns:
+        The place of the mean and of both ends of its interval.
+    """
+    sign = 1 if higher_is_better else -1
+    means = [sign * each.difference for each in differences]
+    ends = [sorted(sign * end for end in each.ci95 or (each.difference, each.difference)) for each in differences]
+    return Crossing(
+        reached(places, means), reached(places, [high for _, high in ends]), reached(places, [low for low, _ in ends]),
+        places[0],
+    )  # fmt: skip
+
+
+def reached(places: Sequence[float], values: Sequence[float]) -> float | None:
+    """The first place at which values, interpolated over the logarithm of the place, are at least 0.
+
+    Args:
+        places: ascending, above 0.
+        values: one a place.
+
+    Example:
+        >>> round(reached([1, 10, 100], [-2, -1, 1]), 2), reached([1, 10], [0, 1]), reached([1, 10], [-2, -1])
+        (31.62, 1, None)
+    """
+    for number, (place, value) in enumerate(zip(places, values, strict=True)):
+        if value < 0:
+            continue
+        if number == 0:
+            return place
+        before, start = values[number - 1], log(places[number - 1])
+        return exp(start + (log(place) - start) * (0 - before) / (value - before))
+    return None

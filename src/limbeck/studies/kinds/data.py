@@ -1,0 +1,172 @@
+"""`data`: how many labels does a teacher replace? Quality against the share of labels that the student may see."""
+
+from dataclasses import replace
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from limbeck.data.split import keep_labels
+from limbeck.data.subset import Subset, without_labels
+from limbeck.errors import RecipeError
+from limbeck.runs.arms import comparison_arms, student_arm
+from limbeck.runs.plan import Plan
+from limbeck.runs.splits import Splits
+from limbeck.studies import cells, charts
+from limbeck.studies.answer import Answer
+from limbeck.studies.compared import against
+from limbeck.studies.crossing import crossing
+from limbeck.studies.design import TEACHER, Design, Member, Options, Tutor, constant
+from limbeck.studies.found import Found
+from limbeck.studies.record import Finding, StudyRecord
+from limbeck.studies.view import Figure, Table, View
+from limbeck.studies.words import in_words, share
+
+QUESTION = "How many labels does a teacher replace?"
+CHANGES = {"data.keep_labels": 1.0}
+"""Shares are of all labels; validation is split off first and is the same for all of them."""
+SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)
+BASELINE, ALL, KEPT = "no teacher", "teacher of all labels", "teacher of the same labels"
+COLOURS = {BASELINE: "baseline", ALL: "student", KEPT: "teacher-labels"}
+
+
+def design(plan: Plan, options: Options) -> Design:
+    """At each share: no teacher, a teacher of all labels, and one that saw no more labels than the student."""
+    members: list[Member] = []
+    tutors = {TEACHER: Tutor("the teacher of all labels", plan)}
+    most, seen, notes = len(plan.arms[0].candidates), set[int](), []
+    own = plan.recipe.teacher.train is not None or plan.recipe.teacher.adapt is not None
+    if not own:
+        notes.append("The teacher exists already, so there is none that saw the student's labels only.")
+    for part in sorted(options.shares or SHARES):
+        if not 0 < part <= 1:
+            raise RecipeError(f"study: a share of labels is above 0 and at most 1 (1 is 100%), got {part:g}")
+        splits = _with_share(plan.splits, part, plan.recipe.seed)
+        if len(splits.labelled) in seen:
+            notes.append(f"{share(part)} of the labels are as many as a smaller share (one a class is kept); left out.")
+            continue
+        seen.add(len(splits.labelled))
+        here = replace(plan, splits=splits)
+        baseline = comparison_arms(plan.recipe, splits, most)[0]
+        student = student_arm(plan.recipe, plan.given, splits)
+        said = f"with {share(part)} of the labels"
+        members += [
+            Member(
+                f"{BASELINE}, {share(part)}", f"the student without a teacher, {said}", here, constant(baseline),
+                line=BASELINE, at=100 * part, tutor=None,
+            ),
+            Member(
+                f"{ALL}, {share(part)}", f"the student {said} and a teacher of all", here, constant(student), line=ALL,
+                at=100 * part,
+            ),
+        ]  # fmt: skip
+        if own and part < 1:
+            tutor = f"kept-{100 * part:g}"
+            tutors[tutor] = Tutor(
+                f"the teacher of {share(part)} of the labels", _teacher_of(here, len(plan.splits.teacher))
+            )
+            about = f"the student {said} and a teacher of the same"
+            members.append(
+                Member(f"{KEPT}, {share(part)}", about, here, constant(student), line=KEPT, at=100 * part, tutor=tutor)
+            )
+    return Design(tuple(members), tutors, tuple(notes))
+
+
+def _with_share(splits: Splits, part: float, seed: int) -> Splits:
+    """The same examples with fewer labels; what a smaller share keeps, a larger one keeps too."""
+    kept = keep_labels(splits.transfer.labels, part, seed)
+    labelled = Subset(splits.transfer, np.flatnonzero(kept))
+    return replace(
+        splits, teacher=labelled, labelled=labelled, transfer=without_labels(splits.transfer, np.flatnonzero(~kept))
+    )
+
+
+def _teacher_of(plan: Plan, whole: int) -> Plan:
+    """A teacher of fewer labels makes as many steps as that of all, so that it is not worse for want of training."""
+    recipe = plan.recipe
+    times = whole / len(plan.splits.labelled)
+    teacher = recipe.teacher.model_copy(update={"min_quality": None})
+    if teacher.train is not None:
+        train = teacher.train.model_copy(update={"epochs": ceil(times * teacher.train.epochs)})
+        teacher = teacher.model_copy(update={"train": train})
+    elif teacher.adapt is not None:
+        adapt = teacher.adapt.model_copy(update={"epochs": ceil(times * teacher.adapt.epochs)})
+        teacher = teacher.model_copy(update={"adapt": adapt})
+    return replace(plan, recipe=recipe.model_copy(update={"teacher": teacher}))
+
+
+def answer(found: Found) -> Answer:
+    """The share at which a student with a teacher equals the one without on all labels."""
+    members = found.design.members
+    last = max((m for m in members if m.line == BASELINE), key=lambda m: m.at or 0)
+    better = found.plan.task.metric.higher_is_better
+    comparisons, findings, sentences = [], [], []
+    for line in (ALL, KEPT):
+        arms = sorted((m for m in members if m.line == line), key=lambda m: m.at or 0)
+        if not arms:
+            continue
+        made = against(found, [m.name for m in arms], last.name)
+        comparisons += made
+        place = crossing([m.at or 0 for m in arms], made, higher_is_better=better)
+        who, end = f"a student with a {line}", f"{last.at:g}% of the labels"
+        said = place.words("% of the labels")
+        if place.at is None:
+            sentences.append(f"Nowhere does {who} equal one without a teacher on {end}: {said}.")
+        else:
+            sentences.append(f"{who[0].upper()}{who[1:]} equals one without a teacher on {end} from {said}.")
+        interval = None if place.low is None or place.high is None else (place.low, place.high)
+        findings.append(
+            Finding(
+                name=f"share that equals the baseline: {line}",
+                value=place.at,
+                ci95=interval,
+                unit="% of the labels",
+                sentence=f"Share that equals the baseline on {end}, {line}: {said}.",
+            )
+        )
+    for part in sorted({m.at for m in members if m.at is not None}):
+        base = next(m.name for m in members if m.line == BASELINE and m.at == part)
+        comparisons += against(found, [m.name for m in members if m.at == part and m.line != BASELINE], base)
+    note = (
+        "Validation is as large for every share, so that the choice of settings does not blur the answer; whoever has "
+        "few labels has fewer to choose on. All students make as many steps; those with a teacher also learn from the "
+        "examples without labels."
+    )
+    return Answer(tuple(sentences), tuple(comparisons), tuple(findings), (note,))
+
+
+def view(study: StudyRecord) -> View:
+    """Quality over the share of labels, and the table."""
+    metric = study.metric
+    rows: list[dict[str, Any]] = []
+    for arm in study.arms:
+        low, high = cells.ends(arm.quality)
+        row = {"arm": arm.name, "line": arm.line, "x": arm.at, "value": arm.quality.value, "low": low, "high": high}
+        rows.append(row)
+        if arm.line == ALL and arm.at == 100 and any(other.line == KEPT for other in study.arms):
+            rows.append(row | {"line": KEPT})
+    there = {line: colour for line, colour in COLOURS.items() if any(row["line"] == line for row in rows)}
+    last = max((arm for arm in study.arms if arm.line == BASELINE), key=lambda arm: arm.at or 0)
+    figure = Figure(
+        "Quality over the share of labels",
+        "Means over seeds with 95% intervals. Dashed: the student without a teacher, on all labels. With all labels, "
+        "both kinds of teacher are the same one.",
+        charts.lines(metric, x="share of the labels, %", colours=there, log=True, level=last.quality.value),
+        rows,
+        "Lines of quality over the share of labels; the same numbers stand in the table.",
+        300,
+    )
+    pairs = {(each.arm, each.against): each for each in study.comparisons}
+    base = {arm.at: arm.name for arm in study.arms if arm.line == BASELINE}
+    table = [
+        [
+            arm.name, f"{arm.labelled:,}", cells.estimate(arm.quality, metric),
+            cells.difference(pairs.get((arm.name, base[arm.at])), metric),
+            cells.difference(pairs.get((arm.name, last.name)), metric), in_words(arm.settings),
+        ]
+        for arm in study.arms
+    ]  # fmt: skip
+    head = ["Arm", "Labels", f"{metric.name.capitalize()} on test", "Against no teacher, same labels",
+            f"Against no teacher, {last.at:g}% of them", "Chosen on validation"]  # fmt: skip
+    note = "Means over seeds; differences with 95% intervals, paired by seed and test example."
+    return View([figure], [Table("All shares", note, head, table)])

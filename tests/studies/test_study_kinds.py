@@ -1,0 +1,144 @@
+"""The other kinds of study: real trainings, tiny; each answers from the numbers in its own files."""
+
+import numpy as np
+import pytest
+
+import limbeck as lk
+from limbeck.errors import InputError
+from limbeck.studies import page
+from limbeck.studies.crossing import crossing, reached
+from limbeck.studies.record import Comparison
+
+TINY = {
+    "seed": 3,
+    "data": {"train": "digits"},
+    "teacher": {"train": {"family": "wide-mlp", "width": 24, "depth": 1, "epochs": 2}},
+    "student": {"family": "mlp", "width": 8, "depth": 1},
+    "train": {"epochs": 2, "batch_size": 128, "learning_rate": 0.01, "evaluations": 3},
+    "tune": {"trials": 2, "finalists": 1},
+    "verdict": {"seeds": 2},
+    "runtime": {"threads": 1},
+}
+
+
+def study(kind, folder, **more):
+    return lk.study(kind=kind, recipe=TINY, out=folder / kind, **more)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return study("data", tmp_path_factory.mktemp("data"), shares=[0.1, 1.0])
+
+
+def test_data_hides_labels_and_nothing_else(data):
+    arms = {arm.name: arm for arm in data.record.arms}
+    assert list(arms) == [
+        "no teacher, 10%", "teacher of all labels, 10%", "teacher of the same labels, 10%", "no teacher, 100%",
+        "teacher of all labels, 100%",
+    ]  # fmt: skip
+    assert len({arm.steps for arm in arms.values()}) == 1
+    whole = arms["no teacher, 100%"].labelled
+    assert arms["no teacher, 10%"].labelled == pytest.approx(whole / 10, abs=10)
+    assert arms["no teacher, 10%"].examples == arms["no teacher, 10%"].labelled
+    # its soft targets alone may be what validation chose, or the labels alone: then it has those only
+    taught = arms["teacher of the same labels, 10%"]
+    assert taught.examples == (whole if "SoftTargets" in taught.objective else taught.labelled)
+
+
+def test_data_trains_a_teacher_of_few_labels_as_long(data):
+    teachers = {each.name: each for each in data.record.teachers}
+    assert teachers["kept-10"].labelled == data.record.arm("no teacher, 10%").labelled
+    assert teachers["teacher"].labelled == data.record.arm("no teacher, 100%").labelled
+
+
+def test_data_says_where_the_baseline_is_equalled(data):
+    names = [finding.name for finding in data.record.findings]
+    assert len(names) == len(set(names)) == 2
+    assert all(each.against == "no teacher, 100%" for each in data.record.comparisons[:3])
+
+
+def test_shares_out_of_range_are_refused(tmp_path):
+    with pytest.raises(InputError, match="above 0 and at most 1"):
+        study("data", tmp_path, shares=[10, 100])
+
+
+@pytest.fixture(scope="module")
+def time(tmp_path_factory):
+    return study("time", tmp_path_factory.mktemp("time"))
+
+
+def test_time_gives_every_length_a_run_of_its_own(time):
+    by_line = {}
+    for arm in time.record.arms:
+        by_line.setdefault(arm.line, []).append(arm)
+    assert {line: [arm.steps for arm in arms] for line, arms in by_line.items()} == {
+        "no teacher": [20, 10, 5, 2], "student": [20, 10, 5, 2],
+    }  # fmt: skip
+    for arms in by_line.values():
+        assert all(arm.settings == arms[0].settings for arm in arms)
+        assert all(seed.steps == arm.steps for arm in arms for seed in arm.seeds)
+
+
+def test_time_counts_the_teacher(time):
+    found = {finding.name: finding.value for finding in time.record.findings}
+    if "seconds, teacher included" in found:
+        teacher = time.record.teachers[0]
+        cost = found["seconds, teacher included"] - found["seconds, teacher there"]
+        assert cost == pytest.approx(teacher.train_s + teacher.labelling_s)
+
+
+@pytest.fixture(scope="module")
+def temperature(tmp_path_factory):
+    return study("temperature", tmp_path_factory.mktemp("temperature"))
+
+
+def test_temperature_tunes_nothing(temperature):
+    assert [arm.at for arm in temperature.record.arms] == [None, 1, 2, 4, 8]
+    assert not any(arm.trials for arm in temperature.record.arms)
+
+
+def test_the_area_is_that_of_the_curve(temperature):
+    """Trapezoids over the mean curve, since every seed was looked at at the same steps."""
+
+    def area(arm):
+        steps, values = np.array(arm.curve).T
+        return np.trapezoid(values, steps) / np.ptp(steps)
+
+    arms = {arm.name: arm for arm in temperature.record.arms}
+    for finding in temperature.record.findings:
+        arm = arms[finding.name.removeprefix("area under the validation curve, ").removesuffix(" minus labels")]
+        assert finding.value == pytest.approx(area(arm) - area(arms["labels only"]))
+
+
+@pytest.mark.parametrize("kind", ["data", "time", "temperature"])
+def test_pages_show_every_arm(kind, request):
+    record = request.getfixturevalue(kind).record
+    text = page.render(record)
+    assert all(f">{arm.name}<" in text for arm in record.arms)
+    assert record.answer[0].partition(":")[0][:30] in text
+
+
+def difference(value, half):
+    return Comparison(
+        arm="a", against="b", outcome="inconclusive", difference=value, ci95=(value - half, value + half), p_value=None,
+        p_value_holm=None, seeds=5, seeds_needed=None, sentence="",
+    )  # fmt: skip
+
+
+def test_a_crossing_lies_between_its_ends():
+    places = [1, 10, 100]
+    found = crossing(places, [difference(d, 0.02) for d in (-0.1, -0.01, 0.05)], higher_is_better=True)
+    assert found.low < found.at < found.high
+    assert 1 < found.low < 10 < found.at < found.high < 100
+
+
+def test_a_crossing_turns_with_the_metric():
+    places, values = [1, 10, 100], (-0.1, -0.01, 0.05)
+    up = crossing(places, [difference(d, 0.02) for d in values], higher_is_better=True)
+    down = crossing(places, [difference(-d, 0.02) for d in values], higher_is_better=False)
+    assert up == down
+
+
+def test_nothing_is_reached_where_nothing_is():
+    assert reached([1, 10], [-1, -0.5]) is None
+    assert reached([1, 10], [0.5, -0.5]) == 1
