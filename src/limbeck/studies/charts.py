@@ -84,7 +84,12 @@ def lines(
     import altair as alt
 
     base = alt.Chart(alt.NamedData(TABLE)).encode(
-        x=alt.X("x:Q", title=x, scale=alt.Scale(type="log" if log else "linear", padding=16), axis=_plain(log=log)),
+        x=alt.X(
+            "x:Q",
+            title=x,
+            scale=alt.Scale(type="log" if log else "linear", padding=24, nice=False),
+            axis=_plain(log=log),
+        ),
         color=_colours(colours),
     )
     y = alt.Y("value:Q", title=None, axis=value_axis(metric), scale=alt.Scale(zero=False, nice=True))

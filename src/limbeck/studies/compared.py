@@ -2,12 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Literal
 
 from limbeck.studies.found import Found
+from limbeck.studies.interval import LEVEL
 from limbeck.studies.record import Comparison
 from limbeck.studies.verdict import contrast, holm, together
 
 _SHARED = tuple(name for name in Comparison.model_fields if name not in ("arm", "against"))
+
+
+def known(each: Comparison) -> Literal["better", "worse"] | None:
+    """What is known of an arm after Holm's correction.
+
+    Returns:
+        "better" or "worse"; `None`: neither, or it may be chance among the comparisons.
+    """
+    if each.p_value_holm is not None and each.p_value_holm > LEVEL:
+        return None
+    if each.outcome.startswith("beats"):
+        return "better"
+    return "worse" if each.outcome.startswith("worse") else None
 
 
 def against(

@@ -10,10 +10,9 @@ from limbeck.runs.arms import Arm, comparison_arms
 from limbeck.runs.plan import Plan
 from limbeck.studies import cells, charts
 from limbeck.studies.answer import Answer
-from limbeck.studies.compared import against
+from limbeck.studies.compared import against, known
 from limbeck.studies.design import TEACHER, Design, Member, Options, Tutor, constant
 from limbeck.studies.found import Found
-from limbeck.studies.interval import LEVEL
 from limbeck.studies.kinds.grids import GRIDS, MOST
 from limbeck.studies.kinds.method import LABELS, Method, keeping, method
 from limbeck.studies.record import Comparison, StudyRecord
@@ -128,8 +127,8 @@ def _of(found: Found, name: str) -> str:
 
 def _said(comparisons: Sequence[Comparison], other: str, *, better: bool) -> str:
     """How many methods are better, worse, as good, or not known, and which."""
-    ahead = [each for each in comparisons if each.outcome.startswith("beats") and not _chance(each)]
-    behind = [each for each in comparisons if each.outcome.startswith("worse") and not _chance(each)]
+    ahead = [each for each in comparisons if known(each) == "better"]
+    behind = [each for each in comparisons if known(each) == "worse"]
     same = [each for each in comparisons if each.outcome == "no-gain"]
     rest = len(comparisons) - len(ahead) - len(behind) - len(same)
     count = len(comparisons)
@@ -149,10 +148,6 @@ def _said(comparisons: Sequence[Comparison], other: str, *, better: bool) -> str
     if rest:
         parts.append(f"{rest} {'is' if rest == 1 else 'are'} inconclusive")
     return f"Of {methods}, {', '.join(parts)}."
-
-
-def _chance(each: Comparison) -> bool:
-    return each.p_value_holm is not None and each.p_value_holm > LEVEL
 
 
 def view(study: StudyRecord) -> View:

@@ -15,7 +15,7 @@ from limbeck.runs.arms import Arm, written_temperatures
 from limbeck.runs.plan import Plan
 from limbeck.studies import cells, charts
 from limbeck.studies.answer import Answer
-from limbeck.studies.compared import against
+from limbeck.studies.compared import against, known
 from limbeck.studies.design import TEACHER, Design, Member, Options, Tutor, constant
 from limbeck.studies.found import Found
 from limbeck.studies.record import Finding, StudyRecord
@@ -62,10 +62,10 @@ def answer(found: Found) -> Answer:
     means = {name: float(found.scores(name).mean()) for name in soft}
     best = (max if task.metric.higher_is_better else min)(means, key=lambda name: means[name])
     to_best = against(found, [name for name in soft if name != best], best) if len(soft) > 1 else []
-    rivals = [each.arm for each in to_best if each.outcome in {"inconclusive", "no-gain"}]
+    rivals = [each.arm for each in to_best if known(each) is None]
     said = f"Best on test was {best}" + (f"; not known to be worse: {', '.join(rivals)}." if rivals else ".")
-    beaten = [each.arm for each in to_labels if each.outcome.startswith("beats")]
-    behind = [each.arm for each in to_labels if each.outcome.startswith("worse")]
+    beaten = [each.arm for each in to_labels if known(each) == "better"]
+    behind = [each.arm for each in to_labels if known(each) == "worse"]
     than = f"Against labels only, better: {', '.join(beaten) or 'none'}; worse: {', '.join(behind) or 'none'}."
     base = areas(found, LABELS)
     findings = []
