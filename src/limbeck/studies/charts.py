@@ -153,11 +153,12 @@ def _colours(colours: Mapping[str, str]) -> "alt.Color":
 def _plain(*, log: bool) -> "alt.Axis":
     import altair as alt
 
+    plain = "format(datum.value, datum.value < 1000 ? '.3~g' : '~s')"
     if not log:
-        return alt.Axis(format="~s", grid=False)
+        return alt.Axis(labelExpr=plain, grid=False)
     leading = "floor(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)) + 0.5)"
     return alt.Axis(
-        labelExpr=f"indexof([1, 2, 3, 5], {leading}) < 0 ? '' : format(datum.value, '~s')", grid=False,
+        labelExpr=f"indexof([1, 2, 3, 5], {leading}) < 0 ? '' : {plain}", grid=False,
         labelSeparation=12,
     )  # fmt: skip
 

@@ -43,7 +43,7 @@ def study(
     out: Path | str | None = None,
     methods: Sequence[str | Mapping[str, Any]] | None = None,
     shares: Sequence[float] | None = None,
-    teacher: "nn.Module | None" = None,
+    teacher: "nn.Module | Sequence[nn.Module] | None" = None,
     student: "nn.Module | Callable[[], nn.Module] | None" = None,
     data: Any = None,  # noqa: ANN401 - arrays, a data set, a path
     test: Any = None,  # noqa: ANN401
@@ -64,7 +64,7 @@ def study(
         methods: `methods`: names of objectives, or mappings `{"method": name, ...}` with settings; left out, those of
             the recipe's `study.methods`, else all that fit.
         shares: `data`: shares of the labels, each above 0 and at most 1; 0.01, 0.03, 0.1, 0.3 and 1 by default.
-        teacher: a module that gives logits, instead of the recipe's.
+        teacher: a module that gives logits, or several, instead of the recipe's.
         student: a function that makes a fresh module, or a module, instead of the recipe's.
         data: training examples, instead of the recipe's.
         test: likewise.
@@ -105,7 +105,8 @@ def study(
         trust_code=trust_code, folder=Path(recipe).absolute().parent if isinstance(recipe, str | Path) else None,
     )  # fmt: skip
     asked = None if methods is None else tuple({"method": m} if isinstance(m, str) else dict(m) for m in methods)
-    with stoppable(), joined(), lent(*([teacher] if isinstance(teacher, nn.Module) else [])):
+    several = list(teacher) if isinstance(teacher, Sequence) else [teacher]
+    with stoppable(), joined(), lent(*(each for each in several if isinstance(each, nn.Module))):
         read = recipe_of(recipe, given, {**(overrides or {}), **how.CHANGES})
         folder = Path(out) if out is not None else Path("studies") / f"{read.name}-{kind}"
         refuse_early(folder)

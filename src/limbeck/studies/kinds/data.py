@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from limbeck.data.split import keep_labels
 from limbeck.data.subset import Subset, without_labels
 from limbeck.errors import RecipeError
+from limbeck.recipe.teachers import OneTeacher, Teacher
 from limbeck.runs.arms import comparison_arms, student_arm
 from limbeck.runs.plan import Plan
 from limbeck.runs.splits import Splits
@@ -27,6 +28,7 @@ CHANGES = {"data.keep_labels": 1.0}
 """Shares are of all labels; validation is split off first and is the same for all of them."""
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)
 BASELINE, ALL, KEPT = "no teacher", "teacher of all labels", "teacher of the same labels"
+_T = TypeVar("_T", bound=OneTeacher)
 COLOURS = {BASELINE: "baseline", ALL: "student", KEPT: "teacher-labels"}
 
 
@@ -35,7 +37,7 @@ def design(plan: Plan, options: Options) -> Design:
     members: list[Member] = []
     tutors = {TEACHER: Tutor("the teacher of all labels", plan)}
     most, seen, notes = len(plan.arms[0].candidates), set[int](), []
-    own = plan.recipe.teacher.train is not None or plan.recipe.teacher.adapt is not None
+    own = plan.recipe.teacher.learns is not None
     if not own:
         notes.append("The teacher exists already, so there is none that saw the student's labels only.")
     for part in sorted(options.shares or SHARES):
@@ -83,16 +85,21 @@ def _with_share(splits: Splits, part: float, seed: int) -> Splits:
 
 def _teacher_of(plan: Plan, whole: int) -> Plan:
     """A teacher of fewer labels makes as many steps as that of all, so that it is not worse for want of training."""
-    recipe = plan.recipe
     times = whole / len(plan.splits.labelled)
-    teacher = recipe.teacher.model_copy(update={"min_quality": None})
-    if teacher.train is not None:
-        train = teacher.train.model_copy(update={"epochs": ceil(times * teacher.train.epochs)})
-        teacher = teacher.model_copy(update={"train": train})
-    elif teacher.adapt is not None:
-        adapt = teacher.adapt.model_copy(update={"epochs": ceil(times * teacher.adapt.epochs)})
-        teacher = teacher.model_copy(update={"adapt": adapt})
-    return replace(plan, recipe=recipe.model_copy(update={"teacher": teacher}))
+    teacher = _longer(plan.recipe.teacher, times).model_copy(update={"min_quality": None})
+    return replace(plan, recipe=plan.recipe.model_copy(update={"teacher": teacher}))
+
+
+def _longer(teacher: _T, times: float) -> _T:
+    """With so many times the epochs, each of several too."""
+    changes: dict[str, Any] = {}
+    for key in ("train", "adapt"):
+        how = getattr(teacher, key)
+        if how is not None:
+            changes[key] = how.model_copy(update={"epochs": ceil(times * how.epochs)})
+    if isinstance(teacher, Teacher) and teacher.ensemble is not None:
+        changes["ensemble"] = tuple(_longer(each, times) for each in teacher.ensemble)
+    return teacher.model_copy(update=changes)
 
 
 def answer(found: Found) -> Answer:
