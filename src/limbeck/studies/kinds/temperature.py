@@ -8,7 +8,6 @@ import numpy as np
 from scipy.special import stdtrit
 
 from limbeck.objectives import HardLabels, SoftTargets, as_sum
-from limbeck.objectives.support import require
 from limbeck.record import Estimate
 from limbeck.reporting import numbers
 from limbeck.runs.arms import Arm, written_temperatures
@@ -31,7 +30,6 @@ COLOURS = ("baseline", "teacher-labels", "good", "unsure", "student", "teacher",
 def design(plan: Plan, options: Options) -> Design:
     """Soft targets alone at each temperature, and labels alone."""
     del options
-    require("soft-targets", plan.recipe.guide.signal)
     members = [
         Member(
             LABELS, "the student with labels only", plan,
