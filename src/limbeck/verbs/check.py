@@ -212,5 +212,7 @@ def _notes(plan: "Plan") -> list[str]:
 
 
 def _family(plan: "Plan") -> str:
-    train = plan.recipe.teacher.train
-    return train.family if train is not None else plan.recipe.teacher.from_ or "given"
+    teacher = plan.recipe.teacher
+    if teacher.ensemble is not None:
+        return f"{len(teacher.ensemble)} teachers as one"
+    return teacher.train.family if teacher.train is not None else teacher.from_ or "given"
