@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
@@ -13,7 +14,7 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.ranges import check_choice
 from limbeck.objectives.reading import read_both, taps_needed
-from limbeck.objectives.relations import differences, inverse_root, mean_over, others, relatives
+from limbeck.objectives.relations import differences, inverse_root, relatives
 from limbeck.objectives.text import settings
 
 CARD = MethodCard(
@@ -28,9 +29,16 @@ CARD = MethodCard(
 )
 
 
+_NARROW = 64
+"""Up to this width directions are made and multiplied; beyond it their products come cheaper from those of rows."""
+
+
 def angles(rows: Float[Tensor, "b d"]) -> Float[Tensor, "b b b"]:
     """`[j, i, k]`: the cosine of the angle at row j between rows i and k; 0 where two of them are the same point."""
     gram, squared = differences(rows)
+    if rows.shape[1] <= _NARROW:
+        directions = (rows - rows[:, None]) * inverse_root(squared)[:, :, None]  # [j, i]: from row j to row i
+        return directions @ directions.transpose(1, 2)
     products = gram - gram[:, :, None] - gram[:, None, :] + gram.diagonal()[:, None, None]  # (i - j) (k - j)
     scale = inverse_root(squared)
     return products * scale[:, :, None] * scale[:, None, :]
@@ -58,12 +66,16 @@ def rkd_angle(
         >>> rkd_angle(7 * triangle + 3, triangle).item() < 1e-6
         True
     """
-    mine, other, weights, counts = relatives(student, teacher, weight, CARD.name)
+    mine, other, weights, _ = relatives(student, teacher, weight, CARD.name)
     loss = F.smooth_l1_loss(angles(mine), angles(other), reduction="none")
-    over = weights[:, None, None] * weights[:, None] * weights
-    pairs = others(counts)
-    different = pairs[:, :, None] & pairs[:, None, :] & pairs
-    return mean_over(loss, over if variant == "code" else over * different)
+    summed = ((loss @ weights) @ weights) @ weights  # a triplet's weight is a product, so it need not be made
+    one, two, three = ((weights.double() ** power).sum() for power in (1, 2, 3))
+    total = one**3
+    if variant == "paper":  # angles at a row itself are 0 on both sides; those of a row with itself are taken out
+        summed = summed - (loss.diagonal(dim1=1, dim2=2) @ weights**2) @ weights
+        total = total + 2 * three - 3 * one * two
+    there = total > 1e-9 * one**3  # rounding apart
+    return torch.where(there, summed / torch.where(there, total, 1), 0).to(summed.dtype)
 
 
 class RKDAngle(Objective):
