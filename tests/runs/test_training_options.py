@@ -138,7 +138,7 @@ def test_memory_that_runs_out_names_the_training_and_a_batch_size(tiny, tmp_path
 
     step = Sitting.step
 
-    def hungry(self, batch, teacher, progress, **more):
+    def hungry(self, batch, progress, **more):
         if progress.step == 2:
             self.rows = len(batch)
             torch.empty(2**60, dtype=torch.uint8)
