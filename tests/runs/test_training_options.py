@@ -142,7 +142,7 @@ def test_memory_that_runs_out_names_the_training_and_a_batch_size(tiny, tmp_path
         if progress.step == 2:
             self.rows = len(batch)
             torch.empty(2**60, dtype=torch.uint8)
-        return step(self, batch, teacher, progress, **more)
+        return step(self, batch, progress, **more)
 
     recipe = tiny(train={"checkpoint_seconds": 0})
     with monkeypatch.context() as scarce:
