@@ -35,8 +35,8 @@ VERBS = {
     "predict": ["bundle", "inputs", "out", "top", "strict", "stdin", "batch", "threads", "progress"],
     "report": ["run", "open_browser"],
     "study": [
-        "kind", "recipe", "out", "methods", "shares", "teacher", "student", "data", "test", "validation", "unlabelled",
-        "overrides", "trust_code", "progress",
+        "kind", "recipe", "out", "methods", "shares", "without", "teachers", "teacher", "student", "data", "test",
+        "validation", "unlabelled", "overrides", "trust_code", "progress",
     ],
     "taps": ["model", "size", "inputs", "overrides", "trust_code"],
     "verify_guide": ["guide", "recipe", "sample", "trust_code", "progress"],
@@ -70,7 +70,19 @@ COMMANDS = {
         "--threads",
     ],
     "report": ["run", "--open"],
-    "study": ["kind", "recipe", "--out", "--set", "--seeds", "--methods", "--shares", "--trust-code", "--json"],
+    "study": [
+        "kind",
+        "recipe",
+        "--out",
+        "--set",
+        "--seeds",
+        "--methods",
+        "--shares",
+        "--without",
+        "--teachers",
+        "--trust-code",
+        "--json",
+    ],
     "taps": ["model", "--size", "--depth", "--set", "--trust-code", "--json"],
 }
 

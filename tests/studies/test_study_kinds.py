@@ -7,6 +7,7 @@ import limbeck as lk
 from limbeck.errors import InputError
 from limbeck.studies import page
 from limbeck.studies.crossing import crossing, reached
+from limbeck.studies.kinds import fidelity, missing_class
 from limbeck.studies.record import Comparison
 
 TINY = {
@@ -142,3 +143,96 @@ def test_a_crossing_turns_with_the_metric():
 def test_nothing_is_reached_where_nothing_is():
     assert reached([1, 10], [-1, -0.5]) is None
     assert reached([1, 10], [0.5, -0.5]) == 1
+
+
+def test_a_bias_gives_the_class_to_so_many_rows():
+    """By brute force: shift, and count."""
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(200, 5))
+    for share in (0.0, 0.1, 0.5, 0.995, 1.0):
+        moved = logits.copy()
+        moved[:, 2] += missing_class.bias(logits, 2, share)
+        assert (moved.argmax(1) == 2).sum() == round(share * 200)
+
+
+@pytest.fixture(scope="module")
+def missing(tmp_path_factory):
+    return study("missing-class", tmp_path_factory.mktemp("missing"), without=3)
+
+
+def test_the_class_is_left_out_of_the_student_and_of_nobody_else(missing):
+    target = np.load(missing.folder / "predictions/test.npz")["target"]
+    arms = {arm.name: arm for arm in missing.record.arms}
+    whole, few = arms["whole transfer set"], arms["class left out"]
+    assert few.examples == arms["no teacher, class left out"].examples < whole.examples
+    assert missing.record.teachers[0].labelled == whole.examples
+    assert few.settings == whole.settings
+    recall = next(each for each in missing.record.findings if each.name == "recall of 3: whole transfer set")
+    said = [np.load(missing.folder / seed.predictions.path)["logits"].argmax(1) for seed in whole.seeds]
+    assert recall.value == pytest.approx(np.mean([(each[target == 3] == 3).mean() for each in said]))
+
+
+@pytest.mark.parametrize("without", [None, "elephant", "10"])
+def test_a_class_that_there_is_not_is_refused(without, tmp_path):
+    with pytest.raises(InputError, match="use --without with one of: 0, 1"):
+        study("missing-class", tmp_path, without=without)
+    assert not (tmp_path / "missing-class").exists()
+
+
+@pytest.fixture(scope="module")
+def teachers(tmp_path_factory):
+    small = {"train": {"family": "wide-mlp", "width": 4, "depth": 1, "epochs": 1}}
+    return study("teachers", tmp_path_factory.mktemp("teachers"), teachers=[small, "wide-mlp"])
+
+
+def test_each_student_hears_its_own_teacher(teachers):
+    record = teachers.record
+    assert [arm.tutor for arm in record.arms] == [None, "wide-mlp-width-4-depth-1-epochs-1", "wide-mlp"]
+    small, large = record.teachers
+    assert small.params < large.params
+    assert record.arms[1].seeds[0].predictions.sha256 != record.arms[2].seeds[0].predictions.sha256
+
+
+def test_one_teacher_is_no_comparison(tmp_path):
+    with pytest.raises(InputError, match="at least two"):
+        study("teachers", tmp_path, teachers=["wide-mlp"])
+
+
+def test_fidelity_looks_at_a_finished_study(data, tmp_path):
+    found = lk.study(kind="fidelity", recipe=data.folder, out=tmp_path / "f")
+    assert found.page.is_file()
+    assert found.record.kind == "fidelity"
+    seed = found.record.arms[0].seeds[0]
+    assert (found.folder / seed.predictions.path).resolve() == (
+        data.folder / data.record.arms[0].seeds[0].predictions.path
+    ).resolve()
+
+
+def test_fidelity_of_a_recipe_is_refused(tmp_path):
+    with pytest.raises(InputError, match="name its folder instead of a recipe"):
+        study("fidelity", tmp_path)
+
+
+def test_fidelity_writes_over_no_other_study(data):
+    with pytest.raises(InputError, match="holds another study"):
+        lk.study(kind="fidelity", recipe=data.folder, out=data.folder)
+
+
+def test_rank_correlation_knows_only_the_order():
+    """Against a monotone transform, and against its own reversal; the interval holds the value."""
+    random = np.random.default_rng(1)
+    x = [list(random.normal(loc=arm, size=3)) for arm in range(6)]
+    up = [[np.exp(value) for value in arm] for arm in x]
+    value, interval = fidelity.rank_correlation(x, up, draws=200)
+    assert value == 1
+    assert interval == (1, 1)
+    noisy = [[value + random.normal() for value in arm] for arm in x]
+    value, interval = fidelity.rank_correlation(x, noisy, draws=200)
+    assert interval[0] <= value <= interval[1]
+    turned, _ = fidelity.rank_correlation(x, [[-value for value in arm] for arm in noisy], draws=200)
+    assert turned == pytest.approx(-value)
+
+
+def test_the_other_pages_show_every_arm(missing, teachers):
+    for record in (missing.record, teachers.record):
+        assert all(f">{arm.name}<" in page.render(record) for arm in record.arms)

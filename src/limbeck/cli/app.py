@@ -179,7 +179,10 @@ def label(
 
 @app.command()
 def study(
-    kind: Annotated[str, typer.Argument(help="methods, data, time, temperature.", show_default=False)],
+    kind: Annotated[
+        str,
+        typer.Argument(help="methods, data, time, temperature, fidelity, missing-class, teachers.", show_default=False),
+    ],
     recipe: Recipe,
     out: Annotated[Path | None, typer.Option("--out", help="The study's folder.  [default: studies/NAME-KIND]")] = None,
     set_: Sets = None,
@@ -188,6 +191,8 @@ def study(
     shares: Annotated[
         str | None, typer.Option("--shares", help="data: shares of the labels.  [default: 0.01,0.03,0.1,0.3,1]")
     ] = None,
+    without: Annotated[str | None, typer.Option("--without", help="missing-class: the class left out.")] = None,
+    teachers: Annotated[str | None, typer.Option("--teachers", help="teachers: a,b,c, families or models.")] = None,
     trust_code: Trust = False,
     json: Json = False,
 ) -> None:
@@ -201,6 +206,7 @@ def study(
     found = verb(
         kind=kind, recipe=recipe, out=out, methods=None if methods is None else names(methods, "--methods"),
         shares=None if shares is None else numbers(shares, "--shares"),
+        without=without, teachers=None if teachers is None else names(teachers, "--teachers"),
         overrides=overrides(set_) | ({} if seeds is None else {"verdict.seeds": seeds}), trust_code=trust_code,
         progress=Terminal(),
     )  # fmt: skip

@@ -256,6 +256,8 @@ class StudyPlan(Section):
 
     methods: Annotated[tuple[dict[str, JsonValue], ...], Field(strict=False)] = ()
     """`study methods`: names, or {method: NAME} with settings that are then not tuned; empty: all that fit."""
+    teachers: Annotated[tuple[str | dict[str, JsonValue], ...], Field(strict=False)] = ()
+    """`study teachers`: each as a recipe's `teacher`, or the family of one that is trained like the recipe's."""
 
 
 class LineagePlan(Section):

@@ -140,6 +140,28 @@ def scatter(metric: MetricRecord, *, x: str, colours: Mapping[str, str]) -> dict
     return finished(alt.layer(base.mark_point(size=60, filled=True, opacity=0.75)), height=340)
 
 
+def dots(metric: MetricRecord, *, x: str) -> dict[str, Any]:
+    """One row an arm: a share with its interval.
+
+    Args:
+        metric: for its unit.
+        x: what the horizontal axis shows; a constant of ours.
+    """
+    import altair as alt
+
+    base = alt.Chart(alt.NamedData(TABLE)).encode(
+        y=alt.Y("arm:N", sort=None, title=None, axis=alt.Axis(labelLimit=260, domain=False, ticks=False))
+    )
+    scale = alt.Scale(domain=[0, 1])
+    bars = base.mark_bar(height=7, opacity=0.4, cornerRadius=3, color="var(--student)").encode(
+        x=alt.X("low:Q", scale=scale), x2="high:Q"
+    )
+    marks = base.mark_point(size=90, filled=True, opacity=1, color="var(--student)").encode(
+        x=alt.X("value:Q", title=x, axis=value_axis(metric), scale=scale)
+    )
+    return finished(alt.layer(bars, marks), height=130)
+
+
 def _colours(colours: Mapping[str, str]) -> "alt.Color":
     import altair as alt
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from limbeck.core.progress import Reporter, Silent
+from limbeck.errors import RunFolderError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,6 +44,8 @@ def study(
     out: Path | str | None = None,
     methods: Sequence[str | Mapping[str, Any]] | None = None,
     shares: Sequence[float] | None = None,
+    without: str | int | None = None,
+    teachers: Sequence[str | Mapping[str, Any]] | None = None,
     teacher: "nn.Module | Sequence[nn.Module] | None" = None,
     student: "nn.Module | Callable[[], nn.Module] | None" = None,
     data: Any = None,  # noqa: ANN401 - arrays, a data set, a path
@@ -58,12 +61,16 @@ def study(
     Killed and called again it goes on; more seeds in the same folder train only what is not there yet.
 
     Args:
-        kind: "methods", "data", "time" or "temperature"; docs/studies.md tells what each asks.
-        recipe: a recipe file, or its keys as a mapping.
+        kind: "methods", "data", "time", "temperature", "fidelity", "missing-class" or "teachers"; docs/studies.md
+            tells what each asks.
+        recipe: a recipe file, or its keys as a mapping; for `fidelity` the folder of a finished study.
         out: folder of the study; `studies/<name>-<kind>` by default.
         methods: `methods`: names of objectives, or mappings `{"method": name, ...}` with settings; left out, those of
             the recipe's `study.methods`, else all that fit.
         shares: `data`: shares of the labels, each above 0 and at most 1; 0.01, 0.03, 0.1, 0.3 and 1 by default.
+        without: `missing-class`: the class that students never see, by its name or number.
+        teachers: `teachers`: at least two, each as a recipe's `teacher`, or the family of one that is trained like the
+            recipe's; left out, those of the recipe's `study.teachers`.
         teacher: a module that gives logits, or several, instead of the recipe's.
         student: a function that makes a fresh module, or a module, instead of the recipe's.
         data: training examples, instead of the recipe's.
@@ -98,19 +105,49 @@ def study(
     from limbeck.studies.kinds import named
     from limbeck.studies.run import run
     from limbeck.verbs.planning import recipe_of, smaller
+    from limbeck.verbs.several import called, written
 
     how = named(kind)
+    if kind == "fidelity" and isinstance(recipe, str | Path) and Path(recipe).is_dir():
+        return _of_a_study(Path(recipe), None if out is None else Path(out))
     given = Given(
         teacher=teacher, student=student, data=data, test=test, validation=validation, unlabelled=unlabelled,
         trust_code=trust_code, folder=Path(recipe).absolute().parent if isinstance(recipe, str | Path) else None,
     )  # fmt: skip
     asked = None if methods is None else tuple({"method": m} if isinstance(m, str) else dict(m) for m in methods)
+    changes = {**(overrides or {}), **how.CHANGES}
     several = list(teacher) if isinstance(teacher, Sequence) else [teacher]
     with stoppable(), joined(), lent(*(each for each in several if isinstance(each, nn.Module))):
-        read = recipe_of(recipe, given, {**(overrides or {}), **how.CHANGES})
+        read = recipe_of(recipe, given, changes)
         folder = Path(out) if out is not None else Path("studies") / f"{read.name}-{kind}"
         refuse_early(folder)
         with plain_shortage("labelling or measuring", smaller(read.train.batch_size)):
-            options = Options(methods=asked, shares=None if shares is None else tuple(shares))
-            record = run(plan(read, given), kind, options, folder, progress or Silent())
+            made = plan(read, given)
+            named_ones = list(read.study.teachers if teachers is None else teachers) if kind == "teachers" else []
+            others = {
+                called(each): plan(recipe_of(recipe, given, {**changes, "teacher": written(each, read)}), given)
+                for each in named_ones
+            }
+            options = Options(
+                methods=asked, shares=None if shares is None else tuple(shares),
+                without=None if without is None else str(without), teachers=others,
+            )  # fmt: skip
+            record = run(made, kind, options, folder, progress or Silent())
+    return Studied(folder, record)
+
+
+def _of_a_study(source: Path, out: Path | None) -> Studied:
+    """`fidelity`: what a finished study says about imitation; nothing is trained."""
+    from limbeck.studies import page
+    from limbeck.studies import record as records
+    from limbeck.studies.kinds import fidelity
+
+    found = records.read(source)
+    folder = out if out is not None else source.parent / f"{source.name}-fidelity"
+    if (folder / records.FILE_NAME).is_file() and records.read(folder).kind != "fidelity":
+        raise RunFolderError(f"{folder} holds another study; choose another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    record = fidelity.of(found, source.resolve(), folder.resolve())
+    records.write(record, folder)
+    page.write(folder)
     return Studied(folder, record)

@@ -20,6 +20,9 @@ KINDS = {
     "data": "limbeck.studies.kinds.data",
     "time": "limbeck.studies.kinds.time",
     "temperature": "limbeck.studies.kinds.temperature",
+    "fidelity": "limbeck.studies.kinds.fidelity",
+    "missing-class": "limbeck.studies.kinds.missing_class",
+    "teachers": "limbeck.studies.kinds.teachers",
 }
 """Kind -> its module."""
 
