@@ -88,7 +88,7 @@ def mean(scores: Scores) -> Estimate:
         scores: one row a seed.
 
     Returns:
-        Without an interval where one seed or one example leaves the scatter unknown.
+        Without an interval where one seed or one example leaves the scatter unknown; shares stay within 0..1.
 
     Example:
         >>> found = mean(np.array([[1.0, 0.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]))
@@ -98,5 +98,7 @@ def mean(scores: Scores) -> Estimate:
     value = float(scores.mean())
     if scores.shape[0] < 2 or scores.shape[1] < 2:
         return Estimate(value=value)
-    half = spread(scores.astype(np.float64), binary=bool(((scores == 0) | (scores == 1)).all())).half_width()
-    return Estimate(value=value, ci95=(value - half, value + half))
+    binary = bool(((scores == 0) | (scores == 1)).all())
+    half = spread(scores.astype(np.float64), binary=binary).half_width()
+    low, high = value - half, value + half
+    return Estimate(value=value, ci95=(max(low, 0.0), min(high, 1.0)) if binary else (low, high))
