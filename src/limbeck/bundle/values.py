@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from limbeck.bundle.asked import expected
 from limbeck.bundle.config import InputConfig
+from limbeck.core.numbers import is_number
 from limbeck.errors import DataError
 
 _MOST = 255
@@ -88,15 +89,7 @@ def _fits(shape: tuple[int, ...], spec: InputConfig) -> bool:
 def _culprit(values: Any) -> str:  # noqa: ANN401
     if isinstance(values, Sequence) and not isinstance(values, str):
         for each in values:
-            if isinstance(each, str) and not _is_number(each):
+            if isinstance(each, str) and not is_number(each):
                 return f"{each!r} is no number" if each.strip() else "a number is missing"
         return "rows of different lengths, or what is no number"
     return f"{values!r} is no row of numbers"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

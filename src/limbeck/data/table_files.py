@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from limbeck.core.numbers import is_number
 from limbeck.core.optional import require
 from limbeck.data.images import SUFFIXES, shown
 from limbeck.data.split_names import WORDS
@@ -162,17 +163,9 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, tuple[str, ...]]:
 
 
 def _has_header(path: Path, names: Sequence[str]) -> None:
-    if names and all(map(_is_number, names)):
+    if names and all(map(is_number, names)):
         raise DataError(f"{shown(path)}: the first line holds numbers only; put the columns' names above it")
     _distinct(path, names)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _distinct(path: Path, names: Sequence[str]) -> None:

@@ -80,7 +80,8 @@ def macs(module: "nn.Module", example: "Inputs") -> int:
     """
     import torch
 
-    from limbeck.measuring.modes import evaluating, first_row
+    from limbeck.core.modes import evaluating
+    from limbeck.measuring.modes import first_row
 
     with evaluating(module), torch.no_grad(), counting() as count:
         module(first_row(module, example))

@@ -75,7 +75,8 @@ def _answers(model: "nn.Module", batches: "Iterable[Batch]") -> list[tuple[Array
     """Logits and targets batch by batch; a target is -1 where unknown."""
     import torch
 
-    from limbeck.measuring.modes import device_of, evaluating
+    from limbeck.core.modes import evaluating
+    from limbeck.measuring.modes import device_of
 
     device = device_of(model)
     answers: list[tuple[Array, Array]] = []

@@ -96,7 +96,8 @@ def torch_latency(
     """
     import torch
 
-    from limbeck.measuring.modes import device_of, evaluating
+    from limbeck.core.modes import evaluating
+    from limbeck.measuring.modes import device_of
 
     device = device_of(module)
     rows = example[torch.arange(batch) % len(example)].to(device)

@@ -64,7 +64,8 @@ def _traced(module: "nn.Module", example: "Inputs") -> "ExportedProgram":
     """The graph in functional operators, each composite one (a GELU, a batch norm) in one piece."""
     import torch
 
-    from limbeck.measuring.modes import evaluating, first_row
+    from limbeck.core.modes import evaluating
+    from limbeck.measuring.modes import first_row
 
     attention = torch.ops.aten.scaled_dot_product_attention.default
     fast = torch.backends.mha.get_fastpath_enabled()

@@ -1,25 +1,11 @@
-"""Measuring a module without leaving a trace."""
+"""Where a module lies, and examples brought to it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import chain
 
 import torch
 from torch import nn
 
 from limbeck.core.batch import Inputs
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Eval mode for a while; every submodule gets its own mode back, also after an exception."""
-    modes = [(each, each.training) for each in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for each, training in modes:
-            each.training = training
 
 
 def device_of(module: nn.Module) -> torch.device:

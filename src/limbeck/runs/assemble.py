@@ -18,6 +18,7 @@ from limbeck.record import (
 from limbeck.runs.plan import Plan
 from limbeck.runs.predictions import save_arrays
 from limbeck.runs.samples import samples
+from limbeck.runs.splits import Splits
 from limbeck.runs.wording import notes_on, notes_on_training, objective_in_words
 
 
@@ -58,14 +59,7 @@ def assemble(
         task=plan.task.name,
         classes=list(splits.classes),
         metric=MetricRecord(name=metric.name, higher_is_better=metric.higher_is_better, percent=metric.percent),
-        data=DataRecord(
-            name=splits.transfer.name.split("/")[0],
-            input=str(splits.transfer.spec),
-            labelled=len(splits.labelled),
-            unlabelled=int((splits.transfer.labels < 0).sum()),
-            validation=len(splits.validation),
-            test=len(splits.test),
-        ),
+        data=data_record(splits),
         objective=objective_in_words(plan, tunings),
         models=models,
         verdict=verdicts[0] if verdicts else None,
@@ -75,4 +69,16 @@ def assemble(
         notes=[*notes_on(plan, conditions if verdicts else None), *notes_on_training(plan, models), *more_notes],
         timing_s={},
         files={"test": test, **samples(folder, splits.test, models)},
+    )
+
+
+def data_record(splits: Splits) -> DataRecord:
+    """How many examples there are of each kind."""
+    return DataRecord(
+        name=splits.transfer.name.split("/")[0],
+        input=str(splits.transfer.spec),
+        labelled=len(splits.labelled),
+        unlabelled=int((splits.transfer.labels < 0).sum()),
+        validation=len(splits.validation),
+        test=len(splits.test),
     )

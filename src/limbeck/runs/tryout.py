@@ -4,12 +4,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from limbeck.core.modes import evaluating
 from limbeck.core.outputs import Place, described, place_of
 from limbeck.core.printed import reason
 from limbeck.data.preprocess import Prepared
 from limbeck.data.source import Source
 from limbeck.errors import ModelError
-from limbeck.measuring.modes import device_of, evaluating
+from limbeck.measuring.modes import device_of
 
 NEAR = 1e-4
 """How far from 1 probabilities may sum up to."""

@@ -14,8 +14,9 @@ from limbeck.core.runtime import applied
 from limbeck.core.version import __version__
 from limbeck.measuring.fidelity import fidelity
 from limbeck.measuring.quality import quality
-from limbeck.record import DataRecord, Machine, MetricRecord
+from limbeck.record import Machine, MetricRecord
 from limbeck.runs import wording
+from limbeck.runs.assemble import data_record
 from limbeck.runs.clock import Clock
 from limbeck.runs.fit import Fitted
 from limbeck.runs.folder import claimed, finished_trainings
@@ -107,14 +108,7 @@ def _record(found: Found, kind: str, owner: str, folder: Path, seconds: Mapping[
         classes=list(splits.classes),
         metric=MetricRecord(**asdict(metric)),
         margin=plan.recipe.verdict.margin,
-        data=DataRecord(
-            name=splits.transfer.name.split("/")[0],
-            input=str(splits.transfer.spec),
-            labelled=len(splits.labelled),
-            unlabelled=int((splits.transfer.labels < 0).sum()),
-            validation=len(splits.validation),
-            test=len(splits.test),
-        ),
+        data=data_record(splits),
         teachers=[_teacher(found, name) for name in found.taught],
         arms=[_arm(found, name, folder) for name in found.trained],
         comparisons=list(answer.comparisons),

@@ -1,7 +1,6 @@
 """`shapes`: what can be tapped in a model, found by running it once on a few examples."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from limbeck.core.modes import evaluating
 from limbeck.tapping.path import tensors_in, written
 from limbeck.tapping.read import bare
 
@@ -79,7 +79,7 @@ def shapes(model: nn.Module, inputs: Any, *, count: Callable[[], int] | None = N
 
     handles = [watch(name, part) for name, part in model.named_modules() if name]
     try:
-        with _evaluating(model), torch.no_grad():
+        with evaluating(model), torch.no_grad():
             _called(model, inputs)
     finally:
         for handle in handles:
@@ -122,14 +122,3 @@ def _called(model: nn.Module, inputs: Any) -> None:  # noqa: ANN401
         model(**inputs)
     else:
         model(*inputs)
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    modes = [(each, each.training) for each in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for each, training in modes:
-            each.training = training

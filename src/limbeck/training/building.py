@@ -8,6 +8,7 @@ from torch.autograd.graph import Node
 
 from limbeck.core.batch import Batch
 from limbeck.core.input_gradient import asked_with_gradient
+from limbeck.core.modes import evaluating
 from limbeck.core.protocols import Objective, SignalSource
 from limbeck.core.signals import Signals
 from limbeck.errors import ModelError
@@ -57,16 +58,11 @@ def build(
             return frozenset()
         rows = batch().rows(slice(0, _ROWS)).to(device)
         model.to(device)
-        modes = [module.training for module in model.modules()]
-        model.eval()
-        try:
+        with evaluating(model):
             said, heard = _asked(objective, model, rows), _heard(objective, teacher, rows)
             objective.build(_shapes(said), {} if heard is None else _shapes(heard))
             objective.to(device)
             return _unreached(objective, model, said, heard, rows)
-        finally:
-            for module, training in zip(model.modules(), modes, strict=True):
-                module.training = training
 
 
 def refuse_untrained(unreached: frozenset[str], objective: Objective, model: nn.Module) -> None:
