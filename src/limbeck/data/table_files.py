@@ -99,7 +99,11 @@ def open_tables(files: Sequence[Path]) -> Table:
 
 def _csv(files: Sequence[Path], what: str) -> Table:
     csv = require("pyarrow.csv", extra="data", purpose="reading CSV files")
-    with _said(files[0]) as pa, csv.open_csv(str(files[0]), parse_options=_parsing(files[0])) as reader:
+    one_by_one = csv.ReadOptions(use_threads=False)  # so that errors name the row
+    with (
+        _said(files[0]) as pa,
+        csv.open_csv(str(files[0]), read_options=one_by_one, parse_options=_parsing(files[0])) as reader,
+    ):
         schema = reader.schema
     _has_header(files[0], schema.names)
     kinds: dict[str, Kind] = {field.name: "number" if kind_of(field.type) == "number" else "text" for field in schema}
@@ -109,7 +113,7 @@ def _csv(files: Sequence[Path], what: str) -> Table:
         numbers = {name: pa.bool_() if name in flags else pa.float64() for name, k in wanted.items() if k == "number"}
         types = {**dict.fromkeys(wanted, pa.string()), **numbers}
         convert = csv.ConvertOptions(column_types=types, include_columns=list(wanted), strings_can_be_null=False)
-        read = csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False)  # so that errors name the row
+        read = csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False)
         for path in files:
             options = {"read_options": read, "parse_options": _parsing(path), "convert_options": convert}
             with _said(path), csv.open_csv(str(path), **options) as reader:
