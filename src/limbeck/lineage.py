@@ -7,7 +7,7 @@ Distillation via Teacher Assistant, arXiv 1902.03393.
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from statistics import fmean
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,7 +23,7 @@ from limbeck.record import Outcome, Record
 from limbeck.runs.folder import check, is_run
 from limbeck.runs.given import Given
 from limbeck.runs.plan import Plan, plan
-from limbeck.studies.verdict import contrast
+from limbeck.studies.verdict import Contrast, contrast
 from limbeck.task import Array, named
 
 APART = 1000
@@ -141,41 +141,45 @@ def _finished(made: Plan, folder: Path) -> Record | None:
 
 
 def _generation(made: Plan, folder: Path, kept: list[Record], out: Path) -> Generation:
-    record, task = kept[-1], named(made.recipe.task)
-    metric = task.metric.name
-
-    def mean(role: str, split: str) -> float | None:
-        values = [model.quality[split][metric].value for model in record.models if model.role == role]
-        return float(np.mean(values)) if values else None
-
-    against = None
-    if len(kept) > 1 and kept[-2].verdict is not None:
-        before = out / str(len(kept) - 1)
-        target = np.load(folder / _path(record.files["test"]))["target"]
-        ours, theirs = (
-            np.stack([task.scores(logits, target)[metric] for logits in _said(each, where)])
-            for each, where in ((record, folder), (kept[-2], before))
-        )
-        against = contrast(
-            ours, theirs, higher_is_better=task.metric.higher_is_better, margin=made.recipe.verdict.margin,
-            metric=metric, percent=task.metric.percent, arm=f"generation {len(kept)}",
-            against=f"generation {len(kept) - 1}",
-        )  # fmt: skip
-    verdict = record.verdict
+    record, verdict = kept[-1], kept[-1].verdict
+    against = _against_last(made, kept, out)
+    teacher = _values(record, "teacher", "test")
     return Generation(
         folder=folder.name,
         student=_called(made.recipe),
-        validation=mean("student", "validation") or 0.0,
-        test=mean("student", "test") or 0.0,
-        teacher_test=mean("teacher", "test"),
+        validation=fmean(_values(record, "student", "validation")),
+        test=fmean(_values(record, "student", "test")),
+        teacher_test=fmean(teacher) if teacher else None,
         against_last=None if against is None else against.sentence,
         against_last_outcome=None if against is None else against.outcome,
         against_baseline=None if verdict is None else verdict.sentence,
     )
 
 
-def _path(file: Any) -> str:  # noqa: ANN401 - a FileRef or a mapping of one
-    return str(file.path)
+def _values(record: Record, role: str, split: str) -> list[float]:
+    """The primary metric of each of a run's models of one role."""
+    return [model.quality[split][record.metric.name].value for model in record.models if model.role == role]
+
+
+def _against_last(made: Plan, kept: list[Record], out: Path) -> Contrast | None:
+    """The last generation against the one before, seed by seed; `None` for the first, or where no verdict is asked."""
+    if len(kept) < 2 or kept[-2].verdict is None:
+        return None
+    metric, target = made.task.metric, _target(kept[-1], out / str(len(kept)))
+    ours, theirs = (
+        np.stack([made.task.scores(logits, target)[metric.name] for logits in _said(kept[n - 1], out / str(n))])
+        for n in (len(kept), len(kept) - 1)
+    )
+    return contrast(
+        ours, theirs, higher_is_better=metric.higher_is_better, margin=made.recipe.verdict.margin, metric=metric.name,
+        percent=metric.percent, arm=f"generation {len(kept)}", against=f"generation {len(kept) - 1}",
+    )  # fmt: skip
+
+
+def _target(record: Record, folder: Path) -> Array:
+    """Labels of test, as the run kept them."""
+    target: Array = np.load(folder / record.files["test"].path)["target"]
+    return target
 
 
 def _called(recipe: Recipe) -> str:
@@ -213,7 +217,7 @@ def _together(recipe: Recipe, kept: list[Record], out: Path) -> float | None:
     task = named(recipe.task)
     if len(kept) < 2 or not task.calibrated or (recipe.lineage is not None and recipe.lineage.via):
         return None
-    target = np.load(out / "1" / _path(kept[0].files["test"]))["target"]
+    target = _target(kept[0], out / "1")
     first = [next(_said(record, out / str(number + 1))) for number, record in enumerate(kept)]
     shifted = [logits - logits.max(axis=1, keepdims=True) for logits in first]
     mean = np.mean([np.exp(each) / np.exp(each).sum(axis=1, keepdims=True) for each in shifted], axis=0)
