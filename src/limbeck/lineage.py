@@ -18,6 +18,7 @@ from limbeck.core import processes
 from limbeck.core.progress import Reporter
 from limbeck.core.storage import write_json
 from limbeck.errors import RunFolderError
+from limbeck.measuring.pooled import pooled
 from limbeck.recipe.model import Recipe, Teacher
 from limbeck.record import Outcome, Record
 from limbeck.runs.folder import check, is_run
@@ -219,6 +220,4 @@ def _together(recipe: Recipe, kept: list[Record], out: Path) -> float | None:
         return None
     target = _target(kept[0], out / "1")
     first = [next(_said(record, out / str(number + 1))) for number, record in enumerate(kept)]
-    shifted = [logits - logits.max(axis=1, keepdims=True) for logits in first]
-    mean = np.mean([np.exp(each) / np.exp(each).sum(axis=1, keepdims=True) for each in shifted], axis=0)
-    return float(np.mean(task.scores(np.log(np.maximum(mean, 1e-30)), target)[task.metric.name]))
+    return float(np.mean(task.scores(pooled(first), target)[task.metric.name]))

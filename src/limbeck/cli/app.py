@@ -181,7 +181,10 @@ def label(
 def study(
     kind: Annotated[
         str,
-        typer.Argument(help="methods, data, time, temperature, fidelity, missing-class, teachers.", show_default=False),
+        typer.Argument(
+            help="methods, data, time, temperature, fidelity, missing-class, teachers, ensembles, born-again.",
+            show_default=False,
+        ),
     ],
     recipe: Recipe,
     out: Annotated[Path | None, typer.Option("--out", help="The study's folder.  [default: studies/NAME-KIND]")] = None,
@@ -193,6 +196,9 @@ def study(
     ] = None,
     without: Annotated[str | None, typer.Option("--without", help="missing-class: the class left out.")] = None,
     teachers: Annotated[str | None, typer.Option("--teachers", help="teachers: a,b,c, families or models.")] = None,
+    generations: Annotated[
+        int | None, typer.Option("--generations", help="born-again: how many.  [default: 3]")
+    ] = None,
     trust_code: Trust = False,
     json: Json = False,
 ) -> None:
@@ -206,7 +212,7 @@ def study(
     found = verb(
         kind=kind, recipe=recipe, out=out, methods=None if methods is None else names(methods, "--methods"),
         shares=None if shares is None else numbers(shares, "--shares"),
-        without=without, teachers=None if teachers is None else names(teachers, "--teachers"),
+        without=without, teachers=None if teachers is None else names(teachers, "--teachers"), generations=generations,
         overrides=overrides(set_) | ({} if seeds is None else {"verdict.seeds": seeds}), trust_code=trust_code,
         progress=Terminal(),
     )  # fmt: skip

@@ -257,7 +257,7 @@ class StudyPlan(Section):
     methods: Annotated[tuple[dict[str, JsonValue], ...], Field(strict=False)] = ()
     """`study methods`: names, or {method: NAME} with settings that are then not tuned; empty: all that fit."""
     teachers: Annotated[tuple[str | dict[str, JsonValue], ...], Field(strict=False)] = ()
-    """`study teachers`: each as a recipe's `teacher`, or the family of one that is trained like the recipe's."""
+    """`study teachers`: a recipe's `teacher` each, or a family trained like it; `via` beside it names assistants."""
 
 
 class LineagePlan(Section):

@@ -1,5 +1,6 @@
 """The stages that runs and studies share: the teacher is raised, an arm is tuned, and trained with every seed."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,18 +65,23 @@ def tuned(plan: Plan, arm: Arm, shop: Shop) -> Tuning:
     return chosen
 
 
-def seeds(plan: Plan, arm: Arm, settings: Settings, shop: Shop, name: str | None = None) -> list[Fitted]:
+def seeds(
+    plan: Plan, arm: Arm, settings: Settings, shops: Shop | Sequence[Shop], name: str | None = None
+) -> list[Fitted]:
     """An arm with the settings chosen, trained once a seed.
 
     Args:
         plan: how many seeds, from which on, and how many steps.
         arm: what is trained.
         settings: one of its candidates.
-        shop: the teacher among others.
+        shops: the teacher among others; one for all seeds, or one a seed.
         name: of the trainings, for people; `None`: the arm's role.
     """
-    first = plan.first_seed
+    count = max(1, plan.recipe.verdict.seeds)
+    each = [shops] * count if isinstance(shops, Shop) else shops
     return [
-        plan.trained(arm, settings, shop=shop, seed=first + number, steps=plan.steps, name=name)
-        for number in range(max(1, plan.recipe.verdict.seeds))
-    ]
+        plan.trained(
+            arm, settings, shop=shop, seed=(plan.first_seed + number) % 2**32, steps=plan.steps, name=name
+        )
+        for number, shop in zip(range(count), each, strict=True)
+    ]  # fmt: skip

@@ -88,6 +88,17 @@ def raise_teacher(plan: Plan, shop: Shop, name: str = "teacher") -> Raised:
     return Raised(live, whole, CrossFitted(live, parts, ids=splits.teacher.ids, seed=recipe.seed))
 
 
+def student_as_teacher(plan: Plan, fitted: Fitted) -> Raised:
+    """A trained student that teaches the next one.
+
+    Args:
+        plan: by which it was trained.
+        fitted: the student.
+    """
+    live = _frozen(plan, fitted.job.blueprint, fitted.model().core)
+    return Raised(live, fitted, live)
+
+
 def _raise_several(plan: Plan, blueprint: Blueprint, shop: Shop) -> Raised:
     """Each by itself; then the weights, where they are learned; then all as one."""
     count = len(blueprint.members)

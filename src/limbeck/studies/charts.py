@@ -63,6 +63,16 @@ def forest(metric: MetricRecord, *, margin: float, height: int) -> dict[str, Any
     return finished(alt.layer(zone, zero, bars, dots), height=height)
 
 
+def forest_row(each: Comparison, metric: MetricRecord) -> dict[str, Any]:
+    """What `forest` draws of one comparison."""
+    low, high = each.ci95 or (each.difference, each.difference)
+    scale = 100 if metric.percent else 1
+    return {
+        "arm": each.arm, "difference": scale * each.difference, "low": scale * low, "high": scale * high,
+        "tone": tone(each),
+    }  # fmt: skip
+
+
 def _tones() -> "alt.Color":
     import altair as alt
 

@@ -8,6 +8,7 @@ from limbeck.studies.found import Found
 from limbeck.studies.interval import LEVEL
 from limbeck.studies.record import Comparison
 from limbeck.studies.verdict import contrast, holm, together
+from limbeck.studies.words import listed
 
 _SHARED = tuple(name for name in Comparison.model_fields if name not in ("arm", "against"))
 
@@ -23,6 +24,16 @@ def known(each: Comparison) -> Literal["better", "worse"] | None:
     if each.outcome.startswith("beats"):
         return "better"
     return "worse" if each.outcome.startswith("worse") else None
+
+
+def counted(comparisons: Sequence[Comparison], other: str) -> str:
+    """Which arms are known to be better or worse than another, in one sentence."""
+    better = [each.arm for each in comparisons if known(each) == "better"]
+    worse = [each.arm for each in comparisons if known(each) == "worse"]
+    return (
+        f"Against {other}, known to be better: {listed(better) if better else 'none'}; worse: "
+        f"{listed(worse) if worse else 'none'}, of {len(comparisons)}."
+    )
 
 
 def against(

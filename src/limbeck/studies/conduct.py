@@ -15,13 +15,16 @@ from limbeck.runs.fit import Settings, Shop
 from limbeck.runs.guided import hear
 from limbeck.runs.plan import Plan
 from limbeck.runs.predictions import teacher_logits
+from limbeck.runs.teacher import Raised, student_as_teacher
 from limbeck.runs.tune import choose
-from limbeck.studies.design import TEACHER, Design, Member
+from limbeck.studies.design import TEACHER, Design, Member, from_seed
 from limbeck.studies.found import Found, Taught, Trained
-from limbeck.studies.words import in_words
+from limbeck.studies.words import file_name, in_words
 
 
-def conduct(design: Design, folder: Path, clock: Clock, reporter: Reporter) -> dict[str, Trained | Taught]:
+def conduct(
+    design: Design, folder: Path, clock: Clock, reporter: Reporter
+) -> tuple[dict[str, Trained], dict[str, Taught]]:
     """Trains everything; what is finished is found, so that the same call goes on where it was.
 
     Args:
@@ -31,32 +34,32 @@ def conduct(design: Design, folder: Path, clock: Clock, reporter: Reporter) -> d
         reporter: shows progress.
 
     Returns:
-        Teachers and arms by name, the teachers' names with a slash before them.
+        Arms and teachers by name.
     """
-    found: dict[str, Trained | Taught] = {}
-    for name in design.tutors:
-        found[f"/{name}"] = _taught(name, design, folder, clock, reporter)
+    taught = {name: _taught(name, design, folder, clock, reporter) for name in design.tutors}
     choices: dict[str, Settings] = {}
     made: dict[str, Trained] = {}
-    total = len(design.members)
+    pupils: dict[str, list[Taught]] = {}
+    total, teach = len(design.members), design.pupils()
     for number, member in enumerate(design.members, start=1):
         reporter.say(f"arm {number} of {total}: {member.name}")
-        taught = found.get(f"/{member.tutor}")
-        shop = _shop(member, taught if isinstance(taught, Taught) else None, folder, reporter)
+        shops = _shops(member, taught, pupils, folder, reporter)
         with clock.stage("tuning"):
-            chosen = _tuned(member, choices, shop)
+            chosen = _tuned(member, choices, shops[0])
         choices[member.name] = chosen.settings
         with clock.stage("students"):
-            fitted = stages.seeds(member.plan, chosen.arm, chosen.settings, shop, member.name)
+            fitted = stages.seeds(member.plan, chosen.arm, chosen.settings, shops, member.name)
         made[member.name] = replace(chosen, fitted=tuple(fitted))
-    return {**found, **made}
+        if member.name in teach:
+            pupils[member.name] = [
+                _as_teacher(made[member.name], place, design, folder, clock) for place in range(len(fitted))
+            ]
+    return made, taught
 
 
-def asked(plan: Plan, design: Design, everything: Mapping[str, Trained | Taught]) -> Found:
+def asked(plan: Plan, design: Design, trained: Mapping[str, Trained], taught: Mapping[str, Taught]) -> Found:
     """Asks every final model about test, once."""
     batch_size = plan.recipe.train.batch_size
-    trained = {name: each for name, each in everything.items() if isinstance(each, Trained)}
-    taught = {name.removeprefix("/"): each for name, each in everything.items() if isinstance(each, Taught)}
     test = {
         name: [predict(fitted.model(), evaluation_batches(plan.splits.test, batch_size)) for fitted in each.fitted]
         for name, each in trained.items()
@@ -70,21 +73,36 @@ def asked(plan: Plan, design: Design, everything: Mapping[str, Trained | Taught]
 
 
 def _taught(name: str, design: Design, folder: Path, clock: Clock, reporter: Reporter) -> Taught:
-    """One teacher for all arms that listen to it: it speaks once, into a guide, where that pays."""
+    """One teacher for all arms that listen to it."""
     tutor, own = design.tutors[name], folder if name == TEACHER else folder / "teachers" / name
-    shop = tutor.plan.shop(folder, reporter)
     with clock.stage("teacher"):
-        raised, _shop = stages.teacher(tutor.plan, shop, own)
-    listeners = [(member, member.arm({})) for member in design.members if member.tutor == name]
-    together = [each for each in listeners if not _more(each[1], tutor.plan)]
-    plan = replace(tutor.plan, arms=tuple(arm for _, arm in together), steps=_steps(together, tutor.plan))
+        raised, _shop = stages.teacher(tutor.plan, tutor.plan.shop(folder, reporter), own)
     stage = f"guide of {name}" if name != TEACHER else "guide"
+    return _heard(raised, name, tutor.plan, design, own, clock=clock, stage=stage, reporter=reporter)
+
+
+def _as_teacher(trained: Trained, place: int, design: Design, folder: Path, clock: Clock) -> Taught:
+    """One model of an arm, as the teacher of the models of the same place in later arms."""
+    member, fitted = trained.member, trained.fitted[place]
+    own = folder / "teachers" / f"{file_name(member.name)}-seed{fitted.job.seed}"
+    plan = from_seed(member.plan, fitted.job.seed, count=1)
+    raised = student_as_teacher(plan, fitted)
+    return _heard(raised, member.name, plan, design, own, clock=clock, stage="guide of students", reporter=Silent())
+
+
+def _heard(
+    raised: Raised, name: str, plan: Plan, design: Design, folder: Path, *, clock: Clock, stage: str, reporter: Reporter
+) -> Taught:
+    """A teacher as its arms hear it: it speaks once, into a guide, where that pays."""
+    listeners = [(member, member.arm({})) for member in design.members if member.tutor == name]
+    together = [each for each in listeners if not _more(each[1], plan)]
+    hearing = replace(plan, arms=tuple(arm for _, arm in together), steps=_steps(together, plan))
     with clock.stage(stage):
-        heard = hear(plan, raised.speaker, own, reporter)
+        heard = hear(hearing, raised.speaker, folder, reporter)
     apart = {
-        member.name: hear(replace(tutor.plan, arms=(arm,)), raised.speaker, own, Silent())
+        member.name: hear(replace(plan, arms=(arm,)), raised.speaker, folder, Silent())
         for member, arm in listeners
-        if _more(arm, tutor.plan)
+        if _more(arm, plan)
     }
     return Taught(raised, heard, apart, clock.seconds[stage])
 
@@ -105,6 +123,21 @@ def _more(arm: Arm, plan: Plan) -> bool:
     """Whether an arm reads more of the teacher than the plan's guide keeps, so that it asks the live one."""
     needs = arm.needs()
     return needs.input_gradient or not set(needs.teacher_taps) <= plan.recipe.guide.features.keys()
+
+
+def _shops(
+    member: Member,
+    taught: Mapping[str, Taught],
+    pupils: Mapping[str, Sequence[Taught]],
+    folder: Path,
+    reporter: Reporter,
+) -> list[Shop]:
+    """One a seed: each hears the member's teacher, or the model of its place among an earlier member's."""
+    count = max(1, member.plan.recipe.verdict.seeds)
+    tutor = member.tutor or ""
+    if tutor in pupils:
+        return [_shop(member, each, folder, reporter) for each in pupils[tutor]]
+    return [_shop(member, taught.get(tutor), folder, reporter)] * count
 
 
 def _shop(member: Member, taught: Taught | None, folder: Path, reporter: Reporter) -> Shop:

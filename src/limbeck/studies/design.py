@@ -1,7 +1,7 @@
 """What a study will train: arms beside one another, each with the plan it is trained by and the teacher it hears."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from limbeck.errors import RecipeError
@@ -23,12 +23,16 @@ class Options:
         shares: of the labels, each above 0 and at most 1; `None`: the kind's own.
         without: the class that the student never sees.
         teachers: teachers to compare, by name.
+        via: chains of assistants: the name of the teacher where each begins, and the assistants' plans, largest first.
+        generations: of born-again students; `None`: the kind's own.
     """
 
     methods: tuple[Mapping[str, Any], ...] | None = None
     shares: tuple[float, ...] | None = None
     without: str | None = None
     teachers: Mapping[str, Plan] | None = None
+    via: tuple[tuple[str, tuple[Plan, ...]], ...] = ()
+    generations: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,8 @@ class Member:
         line: which line of the plot it belongs to.
         at: where on the plot's horizontal axis it stands.
         after: the member whose choice it builds on.
-        tutor: which of the design's teachers it listens to; `None`: to none.
+        tutor: which of the design's teachers it listens to; or an earlier member, whose model of the same place among
+            the seeds teaches it; `None`: nobody.
     """
 
     name: str
@@ -89,7 +94,33 @@ class Design:
         if twice:
             raise RecipeError(f"study: {', '.join(twice)} is named twice; keep one")
 
+    def pupils(self) -> frozenset[str]:
+        """Members whose models teach later ones."""
+        return frozenset(m.tutor for m in self.members if m.tutor is not None and m.tutor not in self.tutors)
+
 
 def constant(arm: Arm) -> Callable[[Settings], Arm]:
     """An arm that builds on nobody's choice."""
     return lambda _chosen: arm
+
+
+def settled(arm: Arm) -> Callable[[Settings], Arm]:
+    """An arm with the settings that the member it builds on has chosen."""
+
+    def with_choice(chosen: Settings) -> Arm:
+        return replace(arm, candidates=(chosen,)) if chosen else arm
+
+    return with_choice
+
+
+def from_seed(plan: Plan, seed: int, *, count: int | None = None) -> Plan:
+    """The plan with other seeds for its students; data are divided as before.
+
+    Args:
+        plan: of the recipe.
+        seed: the first one; taken modulo 2^32.
+        count: how many; `None`: as before.
+    """
+    seeds = plan.recipe.verdict.seeds if count is None else count
+    verdict = plan.recipe.verdict.model_copy(update={"first_seed": seed % 2**32, "seeds": seeds})
+    return replace(plan, recipe=plan.recipe.model_copy(update={"verdict": verdict}))

@@ -27,7 +27,7 @@ class Taught:
         raised: the teacher; nobody where it exists only as its guide.
         heard: how students hear its answers.
         apart: arms that read more of it than the guide keeps -> how they hear it.
-        labelling_s: seconds its guide took.
+        labelling_s: seconds its guide took; of models that teach, all their guides.
     """
 
     raised: Raised

@@ -39,7 +39,7 @@ class ArmRecord(_Frozen):
     about: str = Field(description="what it is, as sentences call it")
     line: str = Field(description="which line of the plot it belongs to")
     at: float | None = Field(description="where on the plot's horizontal axis it stands")
-    tutor: str | None = Field(description="which of the study's teachers it listens to")
+    tutor: str | None = Field(description="the teacher it listens to, or the arm: each seed to that of its place")
     objective: str = Field(description="what was minimised, after tuning")
     settings: dict[str, float | int | str | bool | None] = Field(description="what validation chose")
     trials: list[Trial]

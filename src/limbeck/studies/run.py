@@ -63,12 +63,12 @@ def run(plan: Plan, kind: str, options: Options, out: Path, reporter: Reporter) 
         clock = Clock(folder / "checkpoints" / "timing.json")
         for line in wording.opening(plan, folder, finished_trainings(folder)):
             reporter.say(line)
-        everything = conduct(design, folder, clock, reporter)
+        trained, taught = conduct(design, folder, clock, reporter)
         study = None
         if processes.is_main():
             reporter.say("measuring quality and fidelity on test")
             with clock.stage("measuring"):
-                found = asked(plan, design, everything)
+                found = asked(plan, design, trained, taught)
                 study = _record(found, kind, owner, folder, clock.seconds)
             study = study.model_copy(update={"timing_s": dict(clock.seconds)})
             records.write(study, folder)
@@ -181,7 +181,7 @@ def _curve(fitted: Sequence[Fitted], key: str) -> list[tuple[int, float]]:
 def _seed(found: Found, name: str, place: int, fitted: Fitted, folder: Path) -> SeedRecord:
     task, splits = found.plan.task, found.plan.splits
     logits, tutor = found.test[name][place], found.trained[name].member.tutor or TEACHER
-    teacher = found.teachers.get(tutor)
+    teacher = found.test[tutor][place] if tutor in found.test else found.teachers.get(tutor)
     faithful = None if teacher is None else fidelity(task, logits, teacher, splits.test.labels, None)
     file = f"{file_name(name)}-seed{fitted.job.seed}"
     return SeedRecord(

@@ -9,6 +9,22 @@ if TYPE_CHECKING:
     from limbeck.recipe import Recipe
 
 
+def apart(teacher: str | Mapping[str, Any]) -> tuple[Any, list[Any]]:
+    """A teacher without its assistants, and the assistants.
+
+    Example:
+        >>> apart({"train": {"width": 8}, "via": [{"family": "convnet", "width": 16}]})
+        ({'train': {'width': 8}}, [{'family': 'convnet', 'width': 16}])
+        >>> apart("resnet")
+        ('resnet', [])
+    """
+    if isinstance(teacher, str):
+        return teacher, []
+    via = teacher.get("via") or []
+    own = {key: value for key, value in teacher.items() if key != "via"}
+    return own, list(via) if isinstance(via, list | tuple) else [via]
+
+
 def written(teacher: str | Mapping[str, Any], recipe: "Recipe") -> Any:  # noqa: ANN401 - a recipe's value
     """What stands under `teacher` in the recipe of this one.
 

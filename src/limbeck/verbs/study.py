@@ -1,7 +1,7 @@
 """`study`: a question about distillation, answered on the user's own data with seeds, intervals and plots."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,7 @@ def study(
     shares: Sequence[float] | None = None,
     without: str | int | None = None,
     teachers: Sequence[str | Mapping[str, Any]] | None = None,
+    generations: int | None = None,
     teacher: "nn.Module | Sequence[nn.Module] | None" = None,
     student: "nn.Module | Callable[[], nn.Module] | None" = None,
     data: Any = None,  # noqa: ANN401 - arrays, a data set, a path
@@ -61,8 +62,8 @@ def study(
     Killed and called again it goes on; more seeds in the same folder train only what is not there yet.
 
     Args:
-        kind: "methods", "data", "time", "temperature", "fidelity", "missing-class" or "teachers"; docs/studies.md
-            tells what each asks.
+        kind: "methods", "data", "time", "temperature", "fidelity", "missing-class", "teachers", "ensembles" or
+            "born-again"; docs/studies.md tells what each asks.
         recipe: a recipe file, or its keys as a mapping; for `fidelity` the folder of a finished study.
         out: folder of the study; `studies/<name>-<kind>` by default.
         methods: `methods`: names of objectives, or mappings `{"method": name, ...}` with settings; left out, those of
@@ -70,7 +71,9 @@ def study(
         shares: `data`: shares of the labels, each above 0 and at most 1; 0.01, 0.03, 0.1, 0.3 and 1 by default.
         without: `missing-class`: the class that students never see, by its name or number.
         teachers: `teachers`: at least two, each as a recipe's `teacher`, or the family of one that is trained like the
-            recipe's; left out, those of the recipe's `study.teachers`.
+            recipe's, or such a mapping with `via`, the assistants between it and the student; left out, those of the
+            recipe's `study.teachers`.
+        generations: `born-again`: how often the student is born again; 3 by default.
         teacher: a module that gives logits, or several, instead of the recipe's.
         student: a function that makes a fresh module, or a module, instead of the recipe's.
         data: training examples, instead of the recipe's.
@@ -99,13 +102,13 @@ def study(
     from limbeck.runs.folder import refuse_early
     from limbeck.runs.given import Given
     from limbeck.runs.lent import lent
-    from limbeck.runs.plan import plan
+    from limbeck.runs.plan import Plan, plan
     from limbeck.runs.stop import stoppable
     from limbeck.studies.design import Options
     from limbeck.studies.kinds import named
     from limbeck.studies.run import run
     from limbeck.verbs.planning import recipe_of, smaller
-    from limbeck.verbs.several import called, written
+    from limbeck.verbs.several import apart, called, written
 
     how = named(kind)
     if kind == "fidelity" and isinstance(recipe, str | Path) and Path(recipe).is_dir():
@@ -124,13 +127,18 @@ def study(
         with plain_shortage("labelling or measuring", smaller(read.train.batch_size)):
             made = plan(read, given)
             named_ones = list(read.study.teachers if teachers is None else teachers) if kind == "teachers" else []
-            others = {
-                called(each): plan(recipe_of(recipe, given, {**changes, "teacher": written(each, read)}), given)
-                for each in named_ones
-            }
+            others: dict[str, Plan] = {}
+            via: list[tuple[str, tuple[Plan, ...]]] = []
+            for each, assistants in map(apart, named_ones):
+                name, own = called(each), {**changes, "teacher": written(each, read)}
+                others[name] = plan(recipe_of(recipe, given, own), given)
+                if assistants:
+                    between = [recipe_of(recipe, given, {**own, "student": student}) for student in assistants]
+                    via.append((name, tuple(plan(link, replace(given, student=None)) for link in between)))
             options = Options(
                 methods=asked, shares=None if shares is None else tuple(shares),
-                without=None if without is None else str(without), teachers=others,
+                without=None if without is None else str(without), teachers=others, via=tuple(via),
+                generations=generations,
             )  # fmt: skip
             record = run(made, kind, options, folder, progress or Silent())
     return Studied(folder, record)

@@ -23,6 +23,8 @@ KINDS = {
     "fidelity": "limbeck.studies.kinds.fidelity",
     "missing-class": "limbeck.studies.kinds.missing_class",
     "teachers": "limbeck.studies.kinds.teachers",
+    "ensembles": "limbeck.studies.kinds.ensembles",
+    "born-again": "limbeck.studies.kinds.born_again",
 }
 """Kind -> its module."""
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from limbeck.errors import InputError
 from limbeck.objectives import METHODS
-from limbeck.record import MetricRecord
 from limbeck.runs.arms import Arm, comparison_arms
 from limbeck.runs.plan import Plan
 from limbeck.studies import cells, charts
@@ -157,7 +156,7 @@ def view(study: StudyRecord) -> View:
     to_reference = {each.arm: each for each in study.comparisons if each.against == reference}
     sign = 1 if metric.higher_is_better else -1
     order = sorted(to_baseline, key=lambda name: -sign * to_baseline[name].difference)
-    rows = [_row(to_baseline[name], metric) for name in order]
+    rows = [charts.forest_row(to_baseline[name], metric) for name in order]
     height = 90 + 26 * len(rows)
     forest = Figure(
         "Difference from no teacher",
@@ -193,12 +192,3 @@ def view(study: StudyRecord) -> View:
         "other work on it shows)."
     )
     return View([forest], [Table("All methods", note, head, table, tones)])
-
-
-def _row(each: Comparison, metric: MetricRecord) -> dict[str, Any]:
-    low, high = each.ci95 or (each.difference, each.difference)
-    scale = 100 if metric.percent else 1
-    return {
-        "arm": each.arm, "difference": scale * each.difference, "low": scale * low, "high": scale * high,
-        "tone": charts.tone(each),
-    }  # fmt: skip

@@ -1,6 +1,6 @@
 """`time`: does a teacher make training shorter? Quality against steps, each point a run of its own length."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
@@ -8,13 +8,12 @@ from typing import Any
 from limbeck.record import MetricRecord
 from limbeck.reporting import numbers
 from limbeck.runs.arms import Arm, comparison_arms
-from limbeck.runs.fit import Settings
 from limbeck.runs.plan import Plan
 from limbeck.studies import cells, charts
 from limbeck.studies.answer import Answer
 from limbeck.studies.compared import against
 from limbeck.studies.crossing import Crossing, crossing
-from limbeck.studies.design import TEACHER, Design, Member, Options, Tutor, constant
+from limbeck.studies.design import TEACHER, Design, Member, Options, Tutor, constant, settled
 from limbeck.studies.found import Found
 from limbeck.studies.record import ArmRecord, Finding, StudyRecord
 from limbeck.studies.view import Figure, Table, View
@@ -42,7 +41,7 @@ def design(plan: Plan, options: Options) -> Design:
                     f"{line}, {steps:,} steps",
                     f"{said} after {steps:,} steps",
                     replace(plan, steps=steps),
-                    constant(arm) if steps == plan.steps else _settled(arm),
+                    constant(arm) if steps == plan.steps else settled(arm),
                     line=line,
                     at=steps,
                     after=None if steps == plan.steps else whole,
@@ -58,15 +57,6 @@ def design(plan: Plan, options: Options) -> Design:
 
 def _baseline(plan: Plan) -> Arm:
     return comparison_arms(plan.recipe, plan.splits, len(plan.arms[0].candidates))[0]
-
-
-def _settled(arm: Arm) -> Callable[[Settings], Arm]:
-    """The arm with the settings that another length chose."""
-
-    def settled(chosen: Settings) -> Arm:
-        return replace(arm, candidates=(chosen,)) if chosen else arm
-
-    return settled
 
 
 def answer(found: Found) -> Answer:

@@ -1,0 +1,143 @@
+"""`ensembles`: do several teachers teach one student better than the best of them, and which rule joins them best?"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from limbeck.errors import RecipeError
+from limbeck.recipe.teachers import Teacher
+from limbeck.record import MetricRecord
+from limbeck.reporting import numbers
+from limbeck.runs.arms import comparison_arms
+from limbeck.runs.plan import Plan
+from limbeck.runs.teacher import require_quality
+from limbeck.studies import cells, charts
+from limbeck.studies.answer import Answer
+from limbeck.studies.compared import against, counted
+from limbeck.studies.design import Design, Member, Options, Tutor, constant
+from limbeck.studies.found import Found
+from limbeck.studies.record import StudyRecord, TeacherRecord
+from limbeck.studies.view import Figure, Table, View
+from limbeck.studies.words import file_name, in_words
+
+QUESTION = "Do several teachers teach one student better than the best of them?"
+CHANGES: Mapping[str, Any] = {}
+BASELINE, SINGLE, RULE = "no teacher", "one teacher", "several teachers"
+RULES: dict[str, Mapping[str, Any]] = {
+    "mean of probabilities": {"rule": "probabilities", "shares": None},
+    "mean of logits": {"rule": "logits", "shares": None},
+    "by confidence": {"rule": "confidence", "shares": None},
+    "learned weights": {"rule": "probabilities", "shares": "learned"},
+    "one at random": {"rule": "random", "shares": None},
+}
+"""Name -> keys of the recipe's `teacher`."""
+
+
+def design(plan: Plan, options: Options) -> Design:
+    """The student taught by nobody, by each teacher alone, and by all of them under each rule."""
+    del options
+    teacher = plan.recipe.teacher
+    if teacher.ensemble is None or plan.teacher is None:
+        raise RecipeError(
+            "study ensembles needs several teachers, for instance teacher: [{train: {family: resnet, width: 16}}, "
+            "{train: {family: resnet, width: 16}}] (each has a seed of its own)"
+        )
+    if any(member.knows is not None for member in plan.teacher.members):
+        raise RecipeError("study ensembles compares teachers that know all classes; leave specialists out")
+    baseline = comparison_arms(plan.recipe, plan.splits, len(plan.arms[0].candidates))[0]
+    members = [Member(BASELINE, "the student without a teacher", plan, constant(baseline), line=BASELINE, tutor=None)]
+    tutors: dict[str, Tutor] = {}
+    for number in range(len(teacher.ensemble)):
+        name = f"teacher {number + 1}"
+        tutors[file_name(name)] = Tutor(name, plan.member(number))
+        members.append(_member(plan, name, f"the student of {name} alone", SINGLE))
+    for name, keys in RULES.items():
+        tutors[file_name(name)] = Tutor(f"all teachers, {name}", _ruled(plan, teacher, keys))
+        members.append(_member(plan, name, f"the student of all teachers, {name}", RULE))
+    note = "All rules hear the same teachers, which are trained once; each rule keeps guides of its own."
+    return Design(tuple(members), tutors, (note,))
+
+
+def _member(plan: Plan, name: str, about: str, line: str) -> Member:
+    return Member(name, about, plan, constant(plan.arms[0]), line=line, tutor=file_name(name))
+
+
+def _ruled(plan: Plan, teacher: Teacher, keys: Mapping[str, Any]) -> Plan:
+    return replace(plan, recipe=plan.recipe.model_copy(update={"teacher": teacher.model_copy(update=dict(keys))}))
+
+
+def answer(found: Found) -> Answer:
+    """Each rule against the student of the teacher that is best on validation, and against no teacher."""
+    members = found.design.members
+    rules = [m.name for m in members if m.line == RULE]
+    singles = [m.name for m in members if m.line == SINGLE]
+    best = _best(found, singles)
+    to_best = against(found, rules, best)
+    to_baseline = against(found, [*singles, *rules], BASELINE)
+    sentences = [counted(to_best, f"the student of {best}, the best teacher on validation")]
+    sentences.append(counted(to_baseline, "the student without a teacher"))
+    sentences += [each.sentence for each in to_best]
+    return Answer(tuple(sentences), (*to_best, *to_baseline), (), (_cost(found),))
+
+
+def _best(found: Found, singles: list[str]) -> str:
+    """The teacher that is best on validation by itself; test is not asked."""
+    plan = found.plan
+    qualities = {}
+    for name in singles:
+        live = found.taught[file_name(name)].raised.live
+        assert live is not None, "each of several teachers can be asked"
+        qualities[name] = require_quality(live, plan.splits, plan.task, None, plan.recipe.train.batch_size).value
+    best_of = max if plan.task.metric.higher_is_better else min
+    return best_of(singles, key=lambda name: qualities[name])
+
+
+def _cost(found: Found) -> str:
+    seconds = [
+        each.raised.fitted.seconds
+        for name, each in found.taught.items()
+        if each.raised.fitted is not None
+        and name in {file_name(m.name) for m in found.design.members if m.line == SINGLE}
+    ]
+    if not seconds:
+        return "The teachers existed already; what several cost beside one is their labelling, which the table tells."
+    return (
+        f"Training the {len(seconds)} teachers took {sum(seconds):.3g} s in all, {max(seconds):.3g} s the longest; a "
+        "guide or a live answer costs as often as there are teachers, but one at random asks one a step where it is "
+        "asked live."
+    )
+
+
+def view(study: StudyRecord) -> View:
+    """Each rule against the best teacher's student, and everything in a table."""
+    metric, teachers = study.metric, {each.name: each for each in study.teachers}
+    first = [each for each in study.comparisons if each.against != BASELINE]
+    rows = [charts.forest_row(each, metric) for each in first]
+    best = first[0].against
+    figure = Figure(
+        f"Several teachers against {best} alone",
+        f"Differences on test between students, with 95% intervals; {best} is the best teacher on validation.",
+        charts.forest(metric, margin=study.margin, height=26 * len(rows)), rows,
+        "Dots of differences; the same numbers stand in the table.", 26 * len(rows) + 90,
+    )  # fmt: skip
+    pairs = {(each.arm, each.against): each for each in study.comparisons}
+    table = []
+    for arm in study.arms:
+        own, teacher = pairs.get((arm.name, best)), teachers.get(arm.tutor or "")
+        table.append([
+            arm.name, cells.estimate(arm.quality, metric), cells.difference(own, metric), cells.p_value(own),
+            cells.difference(pairs.get((arm.name, BASELINE)), metric), *_teacher(teacher, metric),
+            f"{arm.step_ms:.1f} ms", in_words(arm.settings),
+        ])  # fmt: skip
+    head = ["Taught by", f"{metric.name.capitalize()} on test", f"Against {best}'s student", "p", "Against no teacher",
+            "Teacher's own", "Labelling", "A step", "Chosen on validation"]  # fmt: skip
+    note = "Means over seeds; differences with 95% intervals. A step: that of the fastest seed (other work shows)."
+    return View([figure], [Table("All teachers and rules", note, head, table)])
+
+
+def _teacher(teacher: TeacherRecord | None, metric: MetricRecord) -> list[str]:
+    """Its own quality, and what its guides took."""
+    if teacher is None:
+        return [numbers.ABSENT, numbers.ABSENT]
+    took = numbers.duration_s(teacher.labelling_s) if teacher.labelling_s else numbers.ABSENT
+    return [cells.estimate(teacher.quality, metric), took]
