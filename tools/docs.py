@@ -15,6 +15,7 @@ from limbeck.recipe import json_schema
 from limbeck.recipe.model import Recipe
 from limbeck.recipe.settings import SECTIONS, settings_model
 from limbeck.record import Record
+from limbeck.studies.record import StudyRecord
 
 DOCS = Path(__file__).parents[1] / "docs"
 _MADE = "<!-- made by `make docs`; edit the code it comes from -->"
@@ -25,6 +26,7 @@ def pages() -> dict[str, str]:
     return {
         "recipe.schema.json": _json(json_schema()),
         "record.schema.json": _json(Record.model_json_schema()),
+        "study.schema.json": _json(StudyRecord.model_json_schema()),
         "recipe.md": recipe_page(),
         "methods.md": methods_page(),
         "devices.md": devices_page(),

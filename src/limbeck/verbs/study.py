@@ -11,6 +11,9 @@ from limbeck.errors import RunFolderError
 if TYPE_CHECKING:
     from torch import nn
 
+    from limbeck.recipe import Recipe
+    from limbeck.runs.given import Given
+    from limbeck.runs.plan import Plan
     from limbeck.studies.record import StudyRecord
 
 
@@ -102,13 +105,12 @@ def study(
     from limbeck.runs.folder import refuse_early
     from limbeck.runs.given import Given
     from limbeck.runs.lent import lent
-    from limbeck.runs.plan import Plan, plan
+    from limbeck.runs.plan import plan
     from limbeck.runs.stop import stoppable
     from limbeck.studies.design import Options
     from limbeck.studies.kinds import named
     from limbeck.studies.run import run
     from limbeck.verbs.planning import recipe_of, smaller
-    from limbeck.verbs.several import apart, called, written
 
     how = named(kind)
     if kind == "fidelity" and isinstance(recipe, str | Path) and Path(recipe).is_dir():
@@ -127,21 +129,33 @@ def study(
         with plain_shortage("labelling or measuring", smaller(read.train.batch_size)):
             made = plan(read, given)
             named_ones = list(read.study.teachers if teachers is None else teachers) if kind == "teachers" else []
-            others: dict[str, Plan] = {}
-            via: list[tuple[str, tuple[Plan, ...]]] = []
-            for each, assistants in map(apart, named_ones):
-                name, own = called(each), {**changes, "teacher": written(each, read)}
-                others[name] = plan(recipe_of(recipe, given, own), given)
-                if assistants:
-                    between = [recipe_of(recipe, given, {**own, "student": student}) for student in assistants]
-                    via.append((name, tuple(plan(link, replace(given, student=None)) for link in between)))
+            others, via = _entrants(
+                named_ones, read, lambda keys, own: plan(recipe_of(recipe, own, changes | keys), own), given
+            )
             options = Options(
                 methods=asked, shares=None if shares is None else tuple(shares),
-                without=None if without is None else str(without), teachers=others, via=tuple(via),
+                without=None if without is None else str(without), teachers=others, via=via,
                 generations=generations,
             )  # fmt: skip
             record = run(made, kind, options, folder, progress or Silent())
     return Studied(folder, record)
+
+
+def _entrants(
+    teachers: Sequence[str | Mapping[str, Any]], recipe: "Recipe", planned: "Callable[[dict[str, Any], Given], Plan]",
+    given: "Given",
+) -> "tuple[dict[str, Plan], tuple[tuple[str, tuple[Plan, ...]], ...]]":  # fmt: skip
+    """The plan of each teacher by its name, and the plans of assistants with the name of the teacher they begin at."""
+    from limbeck.verbs.several import apart, called, written
+
+    plans, via = {}, []
+    for teacher, assistants in map(apart, teachers):
+        name, own = called(teacher), {"teacher": written(teacher, recipe)}
+        plans[name] = planned(own, given)
+        if assistants:
+            alone = replace(given, student=None)
+            via.append((name, tuple(planned(own | {"student": student}, alone) for student in assistants)))
+    return plans, tuple(via)
 
 
 def _of_a_study(source: Path, out: Path | None) -> Studied:

@@ -61,18 +61,21 @@ def design(plan: Plan, options: Options) -> Design:
             )
         )  # fmt: skip
     members += [_control(plan, method) for method in CONTROLS if method in plan.task.objectives]
-    members += [
-        Member(
-            f"{FRESH}, set {number}", "the student on labels alone", from_seed(plan, first + APART * (count + number - 1)),
-            settled(baseline), line=MORE, after=FRESH, tutor=None,
-        )
-        for number in range(2, count + 1)
-    ]  # fmt: skip
+    members += [_more(plan, baseline, number, first + APART * (count + number - 1)) for number in range(2, count + 1)]
     note = (
         "Each seed is a lineage of its own: its generation 0 is the student trained on labels, and no other teacher is "
         "heard. All generations have as many steps, and those after the first the settings that the first one chose."
     )
     return Design(tuple(members), {}, (note,))
+
+
+def _more(plan: Plan, baseline: Arm, number: int, seed: int) -> Member:
+    """As many students on labels again, for an ensemble that no teacher had a part in."""
+    own = from_seed(plan, seed)
+    return Member(
+        f"{FRESH}, set {number}", "the student on labels alone", own, settled(baseline), line=MORE, after=FRESH,
+        tutor=None,
+    )  # fmt: skip
 
 
 def _control(plan: Plan, method: str) -> Member:
