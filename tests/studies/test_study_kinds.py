@@ -193,6 +193,12 @@ def test_each_student_hears_its_own_teacher(teachers):
     assert record.arms[1].seeds[0].predictions.sha256 != record.arms[2].seeds[0].predictions.sha256
 
 
+def test_agreement_is_with_the_teacher_though_an_arm_has_its_name(teachers):
+    arm = teachers.record.arm("wide-mlp")
+    assert arm.tutor == arm.name
+    assert all(seed.agreement < 1 for seed in arm.seeds)
+
+
 def test_one_teacher_is_no_comparison(tmp_path):
     with pytest.raises(InputError, match="at least two"):
         study("teachers", tmp_path, teachers=["wide-mlp"])

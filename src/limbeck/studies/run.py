@@ -181,7 +181,8 @@ def _curve(fitted: Sequence[Fitted], key: str) -> list[tuple[int, float]]:
 def _seed(found: Found, name: str, place: int, fitted: Fitted, folder: Path) -> SeedRecord:
     task, splits = found.plan.task, found.plan.splits
     logits, tutor = found.test[name][place], found.trained[name].member.tutor or TEACHER
-    teacher = found.test[tutor][place] if tutor in found.test else found.teachers.get(tutor)
+    pupil = tutor in found.design.pupils()
+    teacher = found.test[tutor][place] if pupil else found.teachers.get(tutor)
     faithful = None if teacher is None else fidelity(task, logits, teacher, splits.test.labels, None)
     file = f"{file_name(name)}-seed{fitted.job.seed}"
     return SeedRecord(

@@ -107,7 +107,7 @@ def _against_straight(found: Found) -> list[Comparison]:
     for member in members.values():
         if member.line == VIA:
             tutor = member.tutor
-            while tutor in members:
+            while tutor is not None and tutor not in found.taught:  # a teacher and an arm may share a name
                 tutor = members[tutor].tutor
             made += against(found, [member.name], straight[tutor])
     return made
@@ -148,9 +148,9 @@ def view(study: StudyRecord) -> View:
 
 def _first(study: StudyRecord, arm: ArmRecord) -> str:
     """The teacher at the head of an arm's chain."""
-    arms, tutor = {each.name: each for each in study.arms}, arm.tutor
-    while tutor in arms:
-        tutor = arms[tutor].tutor
+    teachers, tutor = {each.name for each in study.teachers}, arm.tutor
+    while tutor is not None and tutor not in teachers:  # a teacher and an arm may share a name
+        tutor = study.arm(tutor).tutor
     return tutor or ""
 
 
