@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -140,18 +141,27 @@ def medians(steps: dict[str, Step]) -> dict[str, float]:
     return {name: 1e3 * statistics.median(each[2:]) for name, each in took.items()}
 
 
+class Held:
+    """A tensor that a graph keeps; it goes when the graph lets go of it."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+
+
 def kept_kilobytes(step: Step) -> float:
-    """Of the tensors that the graph keeps, each storage once."""
-    kept: dict[int, int] = {}
+    """Of the tensors that the finished graph keeps, each storage once."""
+    there: WeakSet[Held] = WeakSet()
 
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+    def keep(tensor: Tensor) -> Held:
+        held = Held(tensor)
+        there.add(held)
+        return held
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        step()
-    return sum(kept.values()) / 1024
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda held: held.tensor):
+        value = step()
+    storages = {held.tensor.untyped_storage().data_ptr(): held.tensor.untyped_storage().nbytes() for held in there}
+    del value
+    return sum(storages.values()) / 1024
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
@@ -14,7 +15,7 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.ranges import check_at_least, check_choice, check_positive
 from limbeck.objectives.reading import read_both, taps_needed
-from limbeck.objectives.relations import cosines, mean_over, relatives
+from limbeck.objectives.relations import cosines, mean_over_pairs, relatives
 from limbeck.objectives.text import settings
 
 CARD = MethodCard(
@@ -78,8 +79,8 @@ def correlation_congruence(
         True
     """
     mine, other, weights, _ = relatives(student, teacher, weight, CARD.name)
-    apart = correlations(mine, kernel, gamma, order) - correlations(other, kernel, gamma, order)
-    return mean_over(apart**2, weights[:, None] * weights)
+    here, there = (correlations(each, kernel, gamma, order) for each in (mine, other))
+    return mean_over_pairs(F.mse_loss(here, there, reduction="none"), weights)
 
 
 class CorrelationCongruence(Objective):

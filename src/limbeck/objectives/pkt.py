@@ -13,7 +13,7 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.ranges import check_choice
 from limbeck.objectives.reading import read_both, taps_needed
-from limbeck.objectives.relations import cosines, mean_over, others, relatives
+from limbeck.objectives.relations import cosines, mean_over, relatives
 from limbeck.objectives.text import settings
 
 CARD = MethodCard(
@@ -30,15 +30,13 @@ CARD = MethodCard(
 )
 
 
-_SMALLEST = 1e-7
+_SMALLEST = 2e-7
 """Least affinity: rows that point exactly apart would make the divergence infinite."""
 
 
-def neighbours(rows: Float[Tensor, "b d"], among: Tensor) -> Float[Tensor, "b b"]:
-    """Each row's distribution over the pairs `among`: affinity `(1 + cosine) / 2`, divided by the row's sum."""
-    affinity = ((cosines(rows) + 1) / 2).clamp_min(_SMALLEST) * among
-    total = affinity.sum(dim=1, keepdim=True)
-    return affinity / torch.where(total > 0, total, 1)
+def affinities(rows: Float[Tensor, "b d"]) -> Float[Tensor, "b b"]:
+    """`1 + cosine`, twice the paper's, which divides by their sum."""
+    return (cosines(rows) + 1).clamp_min(_SMALLEST)
 
 
 def pkt(
@@ -62,9 +60,17 @@ def pkt(
         True
     """
     mine, other, weights, counts = relatives(student, teacher, weight, CARD.name)
-    among = others(counts) if variant == "paper" else counts[:, None] & counts
-    q, p = neighbours(mine, among), neighbours(other, among)
-    divergence = (p * (torch.where(among, p, 1).log() - torch.where(among, q, 1).log())).sum(dim=1)
+    among = counts.to(mine.dtype)
+    near, nearer = affinities(mine), affinities(other)
+    apart = nearer.log() - near.log()
+    if variant == "paper":  # no row is its own neighbour
+        none = torch.zeros_like(among)
+        near, nearer = near.diagonal_scatter(none), nearer.diagonal_scatter(none)
+    total, other_total = near @ among, nearer @ among
+    there = other_total > 0
+    divisor = torch.where(there, other_total, 1)
+    # sum(p (log p - log q)) with p and q not made: affinities are divided by their sums after they are added up
+    divergence = ((nearer * apart) @ among) / divisor + torch.where(there, total / divisor, 1).log()
     if variant == "code":
         divergence = divergence / counts.sum().clamp_min(1)
     return mean_over(divergence, weights)

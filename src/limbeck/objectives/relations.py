@@ -49,15 +49,25 @@ def mean_over(values: Tensor, weight: Tensor) -> Float[Tensor, ""]:
     return (weight * torch.where(weight > 0, values, 0)).sum() / torch.where(total > 0, total, 1)
 
 
+def mean_over_pairs(values: Float[Tensor, "b b"], weight: Float[Tensor, " b"]) -> Float[Tensor, ""]:
+    """The mean where a pair weighs as the product of its rows; 0 where nothing weighs. Values are finite."""
+    total = weight.sum()
+    share = weight / torch.where(total > 0, total, 1)
+    return (values @ share) @ share
+
+
 def unit(vectors: Tensor, dim: int = -1, eps: float = 1e-12) -> Tensor:
     """Vectors of length 1; those shorter than `eps` become 0, with zero gradient, instead of blowing up."""
     length = torch.linalg.vector_norm(vectors, dim=dim, keepdim=True)
     there = length > eps
-    return torch.where(there, vectors / torch.where(there, length, 1), 0)
+    return vectors * torch.where(there, 1 / torch.where(there, length, 1), 0)
 
 
 def cosines(rows: Float[Tensor, "b d"]) -> Float[Tensor, "b b"]:
-    """Cosines between all rows, 0 for a row that is 0, from one product."""
+    """Cosines between all rows, 0 for a row that is 0, from one product; what is scaled is the smaller of both."""
+    if rows.shape[1] <= len(rows):
+        directions = unit(rows)
+        return directions @ directions.T
     gram = rows @ rows.T
     scale = inverse_root(gram.diagonal())
     return gram * scale[:, None] * scale

@@ -12,6 +12,7 @@ from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
+from limbeck.objectives.pieces import summed
 from limbeck.objectives.ranges import check_choice
 from limbeck.objectives.reading import read_both, taps_needed
 from limbeck.objectives.relations import differences, inverse_root, relatives
@@ -21,9 +22,9 @@ CARD = MethodCard(
     name="rkd-angle",
     summary="The student keeps the angles between triplets of examples.",
     needs="logits or one tap a side, of any widths; no labels",
-    cost="a few times batch^3 numbers a side: 64 MB each at 256 rows",
+    cost="batch^3 cosines a side, of which few are held at a time",
     helps="embeddings and retrieval, beside rkd-distance; it fixes shape where distances fix size",
-    hurts="memory at large batches; nearly equal rows, whose directions are noise",
+    hurts="time at large batches, which grows with their cube; nearly equal rows, whose directions are noise",
     paper="Park, Kim, Lu, Cho 2019, Relational Knowledge Distillation, arXiv 1904.05068, equations 9 and 10",
     suggested="weight 50 beside hard labels, as in the paper (twice that of rkd-distance); batches of 64 to 128",
 )
@@ -31,17 +32,30 @@ CARD = MethodCard(
 
 _NARROW = 64
 """Up to this width directions are made and multiplied; beyond it their products come cheaper from those of rows."""
+_AT_ONCE = 2**18
+"""Cosines held at once on a processor: what its cache holds."""
+_AT_ONCE_ON_GPU = 2**26
 
 
-def angles(rows: Float[Tensor, "b d"]) -> Float[Tensor, "b b b"]:
-    """`[j, i, k]`: the cosine of the angle at row j between rows i and k; 0 where two of them are the same point."""
-    gram, squared = differences(rows)
+def angles(
+    rows: Float[Tensor, "b d"], gram: Float[Tensor, "b b"], scale: Float[Tensor, "b b"], vertices: slice
+) -> Float[Tensor, "vertices b b"]:
+    """`[j, i, k]`: the cosine of the angle at row j between rows i and k; 0 where two of them are the same point.
+
+    Args:
+        rows: one vector each.
+        gram: their products, about any point.
+        scale: one over the distances between rows, 0 where they are the same.
+        vertices: which j.
+    """
+    near = scale[vertices]
     if rows.shape[1] <= _NARROW:
-        directions = (rows - rows[:, None]) * inverse_root(squared)[:, :, None]  # [j, i]: from row j to row i
+        directions = (rows - rows[vertices, None]) * near[:, :, None]  # [j, i]: from row j to row i
         return directions @ directions.transpose(1, 2)
-    products = gram - gram[:, :, None] - gram[:, None, :] + gram.diagonal()[:, None, None]  # (i - j) (k - j)
-    scale = inverse_root(squared)
-    return products * scale[:, :, None] * scale[:, None, :]
+    at = gram[vertices]
+    lengths = gram.diagonal()[vertices]
+    products = gram - at[:, :, None] - at[:, None, :] + lengths[:, None, None]  # (i - j) (k - j)
+    return products * near[:, :, None] * near[:, None, :]
 
 
 def rkd_angle(
@@ -67,15 +81,23 @@ def rkd_angle(
         True
     """
     mine, other, weights, _ = relatives(student, teacher, weight, CARD.name)
-    loss = F.smooth_l1_loss(angles(mine), angles(other), reduction="none")
-    summed = ((loss @ weights) @ weights) @ weights  # a triplet's weight is a product, so it need not be made
+    (gram, squared), (other_gram, other_squared) = differences(mine), differences(other)
+    scale, other_scale = inverse_root(squared), inverse_root(other_squared)
+
+    def apart(vertices: slice, mine: Tensor, gram: Tensor, scale: Tensor) -> Tensor:
+        here, there = angles(mine, gram, scale, vertices), angles(other, other_gram, other_scale, vertices)
+        loss = F.smooth_l1_loss(here, there, reduction="none")
+        return ((loss @ weights) @ weights) @ weights[vertices]  # a triplet's weight is a product, never made
+
+    rows, most = len(mine), _AT_ONCE if mine.device.type == "cpu" else _AT_ONCE_ON_GPU
+    value = summed(apart, rows, max(1, most // rows**2), mine, gram, scale)
     one, two, three = ((weights.double() ** power).sum() for power in (1, 2, 3))
     total = one**3
     if variant == "paper":  # angles at a row itself are 0 on both sides; those of a row with itself are taken out
-        summed = summed - (loss.diagonal(dim1=1, dim2=2) @ weights**2) @ weights
+        value = value - 0.5 * (((scale > 0) != (other_scale > 0)).to(weights.dtype) @ weights**2) @ weights
         total = total + 2 * three - 3 * one * two
     there = total > 1e-9 * one**3  # rounding apart
-    return torch.where(there, summed / torch.where(there, total, 1), 0).to(summed.dtype)
+    return torch.where(there, value / torch.where(there, total, 1), 0).to(value.dtype)
 
 
 class RKDAngle(Objective):

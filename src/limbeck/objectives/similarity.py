@@ -4,13 +4,14 @@ from collections.abc import Mapping
 
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.reading import read_both, taps_needed
-from limbeck.objectives.relations import mean_over, relatives, unit
+from limbeck.objectives.relations import mean_over_pairs, relatives, unit
 from limbeck.objectives.text import settings
 
 CARD = MethodCard(
@@ -47,7 +48,7 @@ def similarity_preserving(
         True
     """
     mine, other, weights, _ = relatives(student, teacher, weight, CARD.name)
-    return mean_over((similarities(mine) - similarities(other)) ** 2, weights[:, None] * weights)
+    return mean_over_pairs(F.mse_loss(similarities(mine), similarities(other), reduction="none"), weights)
 
 
 class SimilarityPreserving(Objective):
