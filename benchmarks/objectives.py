@@ -111,14 +111,17 @@ def theirs() -> dict[str, tuple[Step, Step]]:
     def on_logits(loss: Callable[..., Tensor]) -> Step:
         return lambda: loss(said(LOGITS), said(OTHER))
 
+    def own(objective: Objective) -> Step:
+        return lambda: objective(LOGITS, OTHER)
+
     shared = AttentionTransfer("a", "a", variant="mean-square")
     shared.build({"a": (32, 7, 7)}, {"a": (32, 7, 7)})
     student, teacher = Signals(features={"a": MAP}), Signals(features={"a": ALIKE})
     return {
-        "rkd-distance": (on_logits(distance), lambda: RKDDistance(variant="code")(LOGITS, OTHER)),
-        "rkd-angle": (on_logits(angle), lambda: RKDAngle(variant="code")(LOGITS, OTHER)),
-        "pkt": (on_logits(pkt), lambda: PKT(variant="code")(LOGITS, OTHER)),
-        "similarity-preserving": (on_logits(alike), lambda: SimilarityPreserving()(LOGITS, OTHER)),
+        "rkd-distance": (on_logits(distance), own(RKDDistance(variant="code"))),
+        "rkd-angle": (on_logits(angle), own(RKDAngle(variant="code"))),
+        "pkt": (on_logits(pkt), own(PKT(variant="code"))),
+        "similarity-preserving": (on_logits(alike), own(SimilarityPreserving())),
         "attention-transfer": (
             lambda: attention(said(MAP), said(ALIKE)),
             lambda: next(iter(shared.terms(student, teacher, BATCH).values())),

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
@@ -13,7 +14,7 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.ranges import check_choice
 from limbeck.objectives.reading import read_both, taps_needed
-from limbeck.objectives.relations import cosines, mean_over, relatives
+from limbeck.objectives.relations import cosines, inverse, mean_over, relatives
 from limbeck.objectives.text import settings
 
 CARD = MethodCard(
@@ -36,7 +37,12 @@ _SMALLEST = 2e-7
 
 def affinities(rows: Float[Tensor, "b d"]) -> Float[Tensor, "b b"]:
     """`1 + cosine`, twice the paper's, which divides by their sum."""
-    return (cosines(rows) + 1).clamp_min(_SMALLEST)
+    return F.threshold(cosines(rows).add_(1), _SMALLEST, _SMALLEST)
+
+
+def log_of_sum(total: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+    """0 where there are no neighbours."""
+    return F.threshold(total, 0.0, 1.0).log()
 
 
 def pkt(
@@ -62,15 +68,14 @@ def pkt(
     mine, other, weights, counts = relatives(student, teacher, weight, CARD.name)
     among = counts.to(mine.dtype)
     near, nearer = affinities(mine), affinities(other)
-    apart = nearer.log() - near.log()
+    log_q, log_p = near.log(), nearer.log()
     if variant == "paper":  # no row is its own neighbour
         none = torch.zeros_like(among)
         near, nearer = near.diagonal_scatter(none), nearer.diagonal_scatter(none)
     total, other_total = near @ among, nearer @ among
-    there = other_total > 0
-    divisor = torch.where(there, other_total, 1)
-    # sum(p (log p - log q)) with p and q not made: affinities are divided by their sums after they are added up
-    divergence = ((nearer * apart) @ among) / divisor + torch.where(there, total / divisor, 1).log()
+    # sum(p (log p - log q)), where affinities are divided by their sums after they are added up
+    apart = (nearer * log_p) @ among - (nearer * log_q) @ among
+    divergence = apart * inverse(other_total) + log_of_sum(total) - log_of_sum(other_total)
     if variant == "code":
         divergence = divergence / counts.sum().clamp_min(1)
     return mean_over(divergence, weights)

@@ -1,8 +1,11 @@
 """What objectives on relations between rows share: which rows are there, how pairs weigh, directions."""
 
+from math import inf
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from limbeck.errors import ModelError
 
@@ -51,16 +54,14 @@ def mean_over(values: Tensor, weight: Tensor) -> Float[Tensor, ""]:
 
 def mean_over_pairs(values: Float[Tensor, "b b"], weight: Float[Tensor, " b"]) -> Float[Tensor, ""]:
     """The mean where a pair weighs as the product of its rows; 0 where nothing weighs. Values are finite."""
-    total = weight.sum()
-    share = weight / torch.where(total > 0, total, 1)
+    share = weight * inverse(weight.sum())
     return (values @ share) @ share
 
 
 def unit(vectors: Tensor, dim: int = -1, eps: float = 1e-12) -> Tensor:
     """Vectors of length 1; those shorter than `eps` become 0, with zero gradient, instead of blowing up."""
     length = torch.linalg.vector_norm(vectors, dim=dim, keepdim=True)
-    there = length > eps
-    return vectors * torch.where(there, 1 / torch.where(there, length, 1), 0)
+    return vectors * inverse(length, eps)
 
 
 def cosines(rows: Float[Tensor, "b d"]) -> Float[Tensor, "b b"]:
@@ -87,7 +88,11 @@ def differences(rows: Float[Tensor, "b d"]) -> tuple[Float[Tensor, "b b"], Float
     return gram, torch.where(known, squared, 0)
 
 
+def inverse(lengths: Tensor, eps: float = 0.0) -> Tensor:
+    """`1 / x`, and 0 with zero gradient where x is at most `eps`."""
+    return F.threshold(lengths, eps, inf).reciprocal()
+
+
 def inverse_root(squares: Tensor) -> Tensor:
     """`1 / sqrt(x)`, and 0 with zero gradient where x is 0."""
-    there = squares > 0
-    return torch.where(there, torch.where(there, squares, 1).rsqrt(), 0)
+    return F.threshold(squares, 0.0, inf).rsqrt()
