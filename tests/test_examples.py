@@ -46,3 +46,10 @@ def test_python_in_pages_gives_what_is_shown(page, folder, monkeypatch):
     said = []
     runner = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
     assert runner.run(test, out=said.append).failed == 0, "".join(said)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "claims").glob("*.yaml")), ids=lambda path: path.stem)
+def test_recipes_of_the_claims_are_recipes(path):
+    from limbeck.recipe import load
+
+    assert load(path, {}).verdict.seeds == 5

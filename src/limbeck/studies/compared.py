@@ -26,14 +26,24 @@ def known(each: Comparison) -> Literal["better", "worse"] | None:
     return "worse" if each.outcome.startswith("worse") else None
 
 
-def counted(comparisons: Sequence[Comparison], other: str) -> str:
-    """Which arms are known to be better or worse than another, in one sentence."""
+def counted(comparisons: Sequence[Comparison], other: str, noun: str) -> str:
+    """Which arms are known to be better or worse than another, in one sentence.
+
+    Args:
+        comparisons: with that other one.
+        other: how sentences call it.
+        noun: what the arms are, in the plural.
+
+    Example:
+        >>> counted([], "no teacher", "teachers' students")
+        "Of 0 teachers' students, none is known to be better or worse than no teacher."
+    """
     better = [each.arm for each in comparisons if known(each) == "better"]
     worse = [each.arm for each in comparisons if known(each) == "worse"]
-    return (
-        f"Against {other}, known to be better: {listed(better) if better else 'none'}; worse: "
-        f"{listed(worse) if worse else 'none'}, of {len(comparisons)}."
-    )
+    if not better and not worse:
+        return f"Of {len(comparisons)} {noun}, none is known to be better or worse than {other}."
+    sides = [f"{side}: {listed(names)}" for side, names in (("better", better), ("worse", worse)) if names]
+    return f"Of {len(comparisons)} {noun}, against {other}, known to be {'; '.join(sides)}."
 
 
 def against(

@@ -94,7 +94,7 @@ def answer(found: Found) -> Answer:
     alone = against(found, [*generations, *controls], FRESH)
     to_first = against(found, controls, generations[0]) if controls else []
     of_generations = [each for each in alone if each.arm in generations]
-    sentences = [counted(of_generations, "the student on labels alone"), *(each.sentence for each in of_generations)]
+    sentences = [counted(of_generations, "the student on labels alone", "generations")]
     together: list[Comparison] = []
     findings: list[Finding] = []
     if len(generations) > 1 and found.plan.task.calibrated:
@@ -114,7 +114,6 @@ def answer(found: Found) -> Answer:
             findings.append(
                 Finding(name=name, value=value.value, ci95=value.ci95, unit=metric.name, sentence=f"{name}: {said}.")
             )
-    sentences += [each.sentence for each in to_first]
     return Answer(tuple(sentences), (*alone, *to_first, *together), tuple(findings))
 
 

@@ -74,9 +74,8 @@ def answer(found: Found) -> Answer:
     best = _best(found, singles)
     to_best = against(found, rules, best)
     to_baseline = against(found, [*singles, *rules], BASELINE)
-    sentences = [counted(to_best, f"the student of {best}, the best teacher on validation")]
-    sentences.append(counted(to_baseline, "the student without a teacher"))
-    sentences += [each.sentence for each in to_best]
+    sentences = [counted(to_best, f"the student of {best}, the best teacher on validation", "rules")]
+    sentences.append(counted(to_baseline, "the student without a teacher", "students"))
     return Answer(tuple(sentences), (*to_best, *to_baseline), (), (_cost(found),))
 
 

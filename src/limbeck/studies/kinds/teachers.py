@@ -91,7 +91,7 @@ def answer(found: Found) -> Answer:
         ablest = best_of(teachers, key=lambda name: teachers[name])
         same = "which is also the best teacher by itself" if ablest == best else f"while {ablest} is the best by itself"
         sentences[0] = sentences[0].replace(f"that of {best}", f"that of {best}, {same}", 1)
-    sentences.append(counted(to_baseline, "no teacher"))
+    sentences.append(counted(to_baseline, "no teacher", "students"))
     sentences += [each.sentence for each in shortcuts]
     note = "The best student was named after looking at test, so its lead over the others is flattered."
     told = {(each.arm, each.against) for each in shortcuts}

@@ -1,8 +1,7 @@
 """`time`: does a teacher make training shorter? Quality against steps, each point a run of its own length."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import fmean
 from typing import Any
 
 from limbeck.record import MetricRecord
@@ -69,7 +68,7 @@ def answer(found: Found) -> Answer:
     to_last = against(found, [m.name for m in students], last.name)
     place = crossing([float(m.at or 1) for m in students], to_last, higher_is_better=better)
     steps, taught = last.plan.steps, found.taught[TEACHER]
-    own = fmean(each.seconds for each in found.trained[last.name].fitted)
+    own = steps * _pace(found, [last])
     cost = taught.labelling_s + (taught.raised.fitted.seconds if taught.raised.fitted is not None else 0.0)
     sentences = [_steps_said(place, steps)]
     findings = [
@@ -96,16 +95,17 @@ def answer(found: Found) -> Answer:
     for student, baseline in zip(students, baselines, strict=True):
         pairs += against(found, [student.name], baseline.name)
     note = (
-        "Seconds are those of this machine, with whatever else it did. A live teacher's time is in its students' "
+        "Seconds are steps times the time of a step of the fastest model, since a machine that does other work only "
+        "makes them longer; the teacher's and the guide's are by the clock. A live teacher's time is in its students' "
         "seconds, a guide's is told apart."
     )
     return Answer(tuple(sentences), (*to_last, *pairs), tuple(findings), (note,))
 
 
-def _pace(found: Found, students: list[Member]) -> float:
-    """Seconds a step of the students."""
-    fitted = [each for member in students for each in found.trained[member.name].fitted]
-    return sum(each.seconds for each in fitted) / max(1, sum(each.steps for each in fitted))
+def _pace(found: Found, members: Sequence[Member]) -> float:
+    """Seconds a step of the fastest model."""
+    fitted = [each for member in members for each in found.trained[member.name].fitted]
+    return min(each.seconds / max(1, each.steps) for each in fitted)
 
 
 def _steps_said(place: Crossing, steps: int) -> str:
@@ -161,7 +161,7 @@ def _table(study: StudyRecord, metric: MetricRecord, last: ArmRecord) -> Table:
 
 
 def _seconds(arm: ArmRecord) -> float:
-    return fmean(seed.train_s for seed in arm.seeds)
+    return arm.steps * arm.step_ms / 1000
 
 
 def _row(arm: ArmRecord, line: str, x: float) -> dict[str, Any]:
