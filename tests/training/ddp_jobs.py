@@ -22,6 +22,9 @@ from limbeck.objectives.hint import Hint
 from limbeck.objectives.rkd_distance import RKDDistance
 from limbeck.students.convnet import ConvNet
 from limbeck.task import TASKS
+from limbeck.training.growing import Growing
+from limbeck.training.peers import Peers
+from limbeck.training.self_teacher import SelfTeacher
 from limbeck.training.sitting import Stage
 
 from .workshop import PIXELS, Bridged, Outcome, always, conv, digits, run
@@ -98,6 +101,8 @@ JOBS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Stage]]]] = {
             Stage(SoftTargets(3.0) + Bridged(), 5, always(optimiser="sgd", learning_rate=0.02, evaluations=2)),
         ],
     ),
+    "peers": (normalised, lambda: both(optimiser="sgd", learning_rate=0.05, clip_norm=0.5)),
+    "average teaches": (normalised, lambda: both(optimiser="sgd", learning_rate=0.05)),
     "fsdp": (plain, lambda: both(clip_norm=0.5, ema=0.9)),
     "bf16, normalised": (normalised, lambda: both(optimiser="sgd", learning_rate=0.05)),
     "fsdp, bf16": (plain, lambda: both(optimiser="sgd", learning_rate=0.05)),
@@ -109,6 +114,22 @@ JOBS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Stage]]]] = {
 Adam divides by gradients that are almost 0, which makes much of last digits: with batch normalisation, whose sums run
 otherwise in two processes, SGD shows better whether all else is the same.
 """
+
+
+GROWN: dict[str, Callable[[], Growing]] = {
+    "peers": lambda: Peers([_other(number) for number in (1, 2)]),
+    "average teaches": lambda: SelfTeacher(0.8),
+}
+"""Jobs whose teacher grows with the student."""
+
+
+def _other(seed: int) -> nn.Sequential:
+    model = normalised()
+    torch.manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.reset_parameters()
+    return model
 
 
 OWN_DRAWS = {"dropout": (conv, both)}
@@ -131,6 +152,7 @@ def train_job(
     done = run(
         model,
         stages,
+        **({"teacher": GROWN[name]()} if name in GROWN else {}),
         source=disturbed(
             TrainingBatches(source, views=Views((Shift(1),), 5), batch_size=32, seed=0, rank=rank, world=world)
         ),

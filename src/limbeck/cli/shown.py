@@ -97,7 +97,7 @@ def check_lines(found: "Checked") -> list[str]:
 def _teacher(found: "Checked") -> str:
     teacher = found.teacher
     if teacher is None:
-        return "labels that were made elsewhere, in a study guide"
+        return found.taught_by or "labels that were made elsewhere, in a study guide"
     labels = found.examples["teacher"]
     trained = f"trained on {labels:,} labels, {teacher.steps:,} steps" if teacher.steps else "given"
     return f"{teacher.name}, {trained}; {_facts(teacher.params, teacher.macs)}"

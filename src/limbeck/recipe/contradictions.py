@@ -9,6 +9,7 @@ from limbeck.core.dotted import load_object
 from limbeck.core.libraries import LIBRARIES, from_library
 from limbeck.errors import InputError, RecipeError
 from limbeck.exporting.formats import EXPORTERS, check_formats
+from limbeck.recipe import growing
 from limbeck.recipe.model import GIVEN, GUIDE, ObjectiveTerm, OneTeacher, Recipe, Teacher, Train
 from limbeck.recipe.paths import FILES, is_path
 from limbeck.recipe.problems import Problem, nearest
@@ -20,7 +21,7 @@ def contradictions(recipe: Recipe) -> list[Problem]:
     """Everything that does not go together; empty for a recipe that can be run."""
     checks = (
         _task, _data, _teacher, _student, _device, _objective, _stages, _train, _guide, _tune, _export,
-        _lineage, _weighing, _track, _repeated,
+        _lineage, _weighing, _track, _repeated, growing.problems,
     )  # fmt: skip
     return [problem for check in checks for problem in check(recipe)]
 
@@ -65,6 +66,8 @@ def _data(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _teacher(recipe: Recipe) -> Iterator[Problem]:
+    if recipe.teacher.grows:
+        return  # growing.problems
     if recipe.teacher.ensemble is None:
         for key in ("rule", "shares"):
             if getattr(recipe.teacher, key) != Teacher.model_fields[key].default:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from limbeck.recipe import growing
 from limbeck.recipe.model import GIVEN, GUIDE
 from limbeck.recipe.overrides import student_word
 from limbeck.recipe.paths import is_path
@@ -49,6 +50,7 @@ def expand(values: dict[str, Any]) -> tuple[dict[str, Any], dict[Path, Path]]:
     _student(full)
     _lineage(full)
     _guide(full, shown)
+    growing.filled(full)
     _objectives(full, shown)
     _stages(full, shown)
     _views(full, shown)

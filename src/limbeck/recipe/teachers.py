@@ -1,4 +1,4 @@
-"""The recipe's `teacher`: one that is trained here, one that exists, or several that speak as one."""
+"""The recipe's `teacher`: one that is trained here, one that exists, several as one, or one that grows."""
 
 from typing import Annotated, Literal
 
@@ -91,7 +91,7 @@ class OneTeacher(Section):
 
 
 class Teacher(OneTeacher):
-    """Who is imitated: one that is trained here (`train`), one that exists (`from`), or several (`ensemble`)."""
+    """Who is imitated: trained here (`train`), existing (`from`), several (`ensemble`); or nobody (`peers`, `ema`)."""
 
     ensemble: Annotated[tuple[OneTeacher, ...], Field(strict=False, min_length=2)] | None = None
     """Teachers that speak as one; each a mapping like this one, or a single word. A list for `teacher` means this."""
@@ -99,6 +99,10 @@ class Teacher(OneTeacher):
     """Of an ensemble: means of probabilities or logits, means by each row's confidence, or one teacher a step."""
     shares: Literal["learned"] | Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(strict=False)] | None = None
     """Of an ensemble: a weight a teacher, or learned (on validation); null: equal."""
+    peers: Annotated[int, Field(ge=2)] | None = None
+    """No teacher: so many students, the one that ships among them, learn together and from one another."""
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """No teacher: the moving average of the student's own weights, with this decay (0.99, say), teaches it."""
     min_quality: float | None = None
     """The task's metric on validation; a teacher below it stops the run."""
 
@@ -107,6 +111,11 @@ class Teacher(OneTeacher):
         """How it is trained here, if it is; of an ensemble, the first that is."""
         own = self.train or self.adapt
         return own or next((member.learns for member in self.ensemble or () if member.learns is not None), None)
+
+    @property
+    def grows(self) -> bool:
+        """Whether there is no teacher but one that learns beside each student."""
+        return self.peers is not None or self.ema is not None
 
     @property
     def members(self) -> tuple["Teacher", ...]:

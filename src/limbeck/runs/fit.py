@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -27,6 +27,7 @@ from limbeck.record import Role
 from limbeck.runs.build import Blueprint
 from limbeck.task import Task
 from limbeck.tracking import NOWHERE, Tracking
+from limbeck.training.growing import Growing
 from limbeck.training.loop import train
 from limbeck.training.patience import Goal
 from limbeck.training.settings import TrainSettings
@@ -103,6 +104,15 @@ class Job:
         return any(each.needs().teacher for each in (*(stage.objective for stage in self.earlier), self.objective))
 
 
+@runtime_checkable
+class Grows(Protocol):
+    """A teacher that is made anew for each training and grows in it; `growing.Growth` fills this role."""
+
+    def beside(self, blueprint: Blueprint, seed: int) -> Growing:
+        """One for the training of a student of this kind and seed."""
+        ...
+
+
 @dataclass(frozen=True)
 class Shop:
     """What all jobs of a run share.
@@ -115,7 +125,8 @@ class Shop:
         batch_size: examples a step.
         runtime: device, threads, precision.
         reporter: shows progress.
-        teacher: who is imitated, live or from a guide; `None` while it is being trained.
+        teacher: who is imitated, live or from a guide; or how one grows beside each student; `None` while it is being
+            trained.
         teacher_fingerprint: of its answers; two teachers of one fingerprint give the same bits.
         also: where finished trainings are looked for too.
         track: whom trainings are told to.
@@ -128,7 +139,7 @@ class Shop:
     batch_size: int
     runtime: Runtime
     reporter: Reporter
-    teacher: SignalSource | None = None
+    teacher: SignalSource | Grows | None = None
     teacher_fingerprint: str | None = None
     also: Path | None = None
     track: Tracking = NOWHERE
@@ -208,7 +219,7 @@ def _train(job: Job, shop: Shop, model: Prepared, *, folder: Path, identity: str
         batches=TrainingBatches(
             job.source, views=shop.views, batch_size=shop.batch_size, seed=job.seed, rank=rank, world=world
         ),
-        teacher=shop.teacher,
+        teacher=_speaker(job, shop),
         evaluate=Evaluator(
             lambda: evaluation_batches(shop.validation, shop.batch_size, rank=rank, world=world), shop.task
         ),
@@ -228,6 +239,13 @@ def _train(job: Job, shop: Shop, model: Prepared, *, folder: Path, identity: str
         write_json(folder / "done.json", {**done, "seconds": result.seconds, "history": result.history})
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     processes.barrier()
+
+
+def _speaker(job: Job, shop: Shop) -> SignalSource | None:
+    """Whom this training listens to."""
+    if not isinstance(shop.teacher, Grows):
+        return shop.teacher
+    return shop.teacher.beside(job.blueprint, job.seed) if job.listens() else None
 
 
 def _called(job: Job) -> str:

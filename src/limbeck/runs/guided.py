@@ -22,6 +22,7 @@ from limbeck.guide.spec import OUTPUTS, FeatureSpec, LogitsSpec, OutputSpec, Sig
 from limbeck.guide.write import write_guide
 from limbeck.recipe.model import Recipe
 from limbeck.runs.arms import Arm
+from limbeck.runs.growing import Growth, growth_of
 from limbeck.runs.named import load_named
 from limbeck.runs.plan import Plan
 from limbeck.teachers.crossfit import CrossFitted
@@ -45,12 +46,12 @@ class Heard:
     """The teacher as students hear it.
 
     Attributes:
-        source: live, or a guide.
+        source: live, a guide, or how one grows beside each student.
         fingerprint: of the answers; a float32 guide gives the live teacher's bits, so it has the live one's.
         note: what was decided, for the reader.
     """
 
-    source: SignalSource
+    source: SignalSource | Growth
     fingerprint: str
     note: str
 
@@ -84,7 +85,7 @@ def hear(plan: Plan, teacher: Speaker | None, folder: Path, reporter: Reporter) 
 
     Args:
         plan: what will be trained.
-        teacher: frozen; `None`: it exists only as its guide.
+        teacher: frozen; `None`: it exists only as its guide, or grows with the student.
         folder: of the run; its guide is `folder / "guide"`.
         reporter: is told what was decided.
 
@@ -95,7 +96,10 @@ def hear(plan: Plan, teacher: Speaker | None, folder: Path, reporter: Reporter) 
         GuideError: the recipe's guide was written for something else.
         StorageError: the disk cannot hold the guide.
     """
-    how = plan.recipe.guide
+    how, growth = plan.recipe.guide, growth_of(plan.recipe)
+    if growth is not None:
+        reporter.say(growth.note)
+        return Heard(growth, growth.fingerprint(), growth.note)
     if how.from_ is not None:
         guide = open_guide(how.from_, expect=expectation(plan, teacher))
         told = f"The students read the study guide {how.from_}; no teacher was asked about what they learn from."
@@ -124,7 +128,7 @@ def hear(plan: Plan, teacher: Speaker | None, folder: Path, reporter: Reporter) 
     if not isinstance(teacher, Ensemble):
         return _read(guides[0], teacher, note)
     heard = [_read(guide, each, note) for guide, each in zip(guides, speakers, strict=True)]
-    together = Ensemble([each.source for each in heard], rule=teacher.rule, weights=teacher.weights, seed=teacher.seed)
+    together = Ensemble(guides, rule=teacher.rule, weights=teacher.weights, seed=teacher.seed)
     prints = [each.fingerprint for each in heard]
     exact = prints == [each.fingerprint() for each in speakers]
     return Heard(together, teacher.fingerprint() if exact else fingerprint([teacher.fingerprint(), prints]), note)

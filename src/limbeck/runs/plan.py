@@ -25,6 +25,7 @@ from limbeck.runs.build import (
 )
 from limbeck.runs.fit import Fitted, Job, Settings, Shop, fit
 from limbeck.runs.given import Given
+from limbeck.runs.growing import check_growth
 from limbeck.runs.insides import check_insides, with_features
 from limbeck.runs.splits import Splits, open_splits
 from limbeck.task import Task, named
@@ -43,7 +44,7 @@ class Plan:
         task: the kind of answer.
         splits: who may see what.
         student: how students are made.
-        teacher: how the teacher is made; `None`: it exists only as its guide.
+        teacher: how the teacher is made; `None`: it exists only as its guide, or grows with the student.
         arms: the student first, then whom it is compared with.
         views: augmentation.
         runtime: where it computes.
@@ -77,6 +78,7 @@ class Plan:
         """
         recipe = self.recipe.model_dump(mode="json", by_alias=True)
         del recipe["teacher"]["min_quality"], recipe["track"], recipe["study"], recipe["preset"]
+        recipe["teacher"] = {k: v for k, v in recipe["teacher"].items() if v is not None or k not in ("peers", "ema")}
         return fingerprint(
             {
                 "recipe": recipe,
@@ -102,7 +104,7 @@ class Plan:
 
     def member(self, number: int) -> "Plan":
         """The plan as one of its several teachers sees it."""
-        assert self.teacher is not None, "a teacher that exists only as its guide is one"
+        assert self.teacher is not None, "a teacher that cannot be asked is one"
         return replace(
             self, recipe=member_recipe(self.recipe, number), given=member_given(self.given, number),
             teacher=self.teacher.members[number],
@@ -158,7 +160,9 @@ def plan(recipe: Recipe, given: Given, *, pupil: bool = True) -> Plan:
         objective.check_outputs(task.outputs(splits.classes))
         accumulate.check(objective, settings.accumulate)
     student = student_blueprint(recipe, given, splits) if pupil else NOBODY
-    teacher = None if recipe.teacher.from_ == GUIDE else teacher_blueprint(recipe, given, splits)
+    unasked = recipe.teacher.from_ == GUIDE or recipe.teacher.grows
+    teacher = None if unasked else teacher_blueprint(recipe, given, splits)
+    check_growth(recipe, first, student, pupil=pupil)
     recipe, runtime = _resolved(recipe, student if teacher is None else teacher)
     recipe = with_features(recipe, first.needs())
     if pupil:

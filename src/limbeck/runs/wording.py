@@ -6,6 +6,7 @@ from pathlib import Path
 from limbeck.record import ModelRecord, Record, Tuning
 from limbeck.runs.arms import in_words
 from limbeck.runs.build import Blueprint
+from limbeck.runs.growing import growth_of
 from limbeck.runs.overlap import Overlap
 from limbeck.runs.plan import Plan
 from limbeck.task import Task
@@ -76,6 +77,9 @@ def objective_in_words(plan: Plan, tunings: list[Tuning]) -> str:
 def teacher_in_words(plan: Plan, record: Record) -> str:
     """Name, size and test quality of the teacher."""
     model = next((m for m in record.models if m.role == "teacher"), None)
+    growth = growth_of(plan.recipe)
+    if growth is not None:
+        return str(growth)
     if model is None or plan.teacher is None:
         return f"labels that were made elsewhere ({plan.recipe.guide.from_})"
     spec = plan.teacher.spec

@@ -77,10 +77,7 @@ def save(
     tensors: dict[str, Tensor] = {
         f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()
     }
-    state = optimiser.state_dict()["state"]
-    for number, entries in state.items():
-        for key, value in entries.items():
-            tensors[f"optimiser/{number}/{key}"] = whole(torch.as_tensor(value))
+    tensors |= optimiser_state(optimiser)
     for rank, states in enumerate(processes.gather(randomness.states())):
         tensors |= {_of(rank, name): value for name, value in states.items()}
     meta = {"identity": identity, "progress": asdict(progress), "scaler": None if scaler is None else dict(scaler)}
@@ -110,10 +107,9 @@ def load(
     if meta["identity"] != identity:
         raise RunFolderError(f"{path} belongs to another run (settings, data or versions differ); choose another --out")
     for name, module in modules.items():
-        prefix = f"{name}/"
-        module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        module.load_state_dict(below(f"{name}/", tensors))
     if optimiser is not None:
-        _load_optimiser(optimiser, tensors)
+        load_optimiser(optimiser, tensors)
     own = {name: tensors.get(_of(processes.rank(), name), value) for name, value in tensors.items()}
     randomness.restore(own)
     return Progress(**meta["progress"]), meta["scaler"]
@@ -145,8 +141,26 @@ def _read(path: Path, *, with_tensors: bool) -> tuple[dict[str, Any], dict[str, 
         ) from error
 
 
-def _load_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Gives each entry the memory layout of its parameter: fused kernels round differently in another layout."""
+def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin so, without that beginning."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def optimiser_state(optimiser: Optimizer) -> dict[str, Tensor]:
+    """An optimiser's state as tensors, named `optimiser/<parameter number>/<entry>`."""
+    state = optimiser.state_dict()["state"]
+    return {
+        f"optimiser/{number}/{key}": whole(torch.as_tensor(value))
+        for number, entries in state.items()
+        for key, value in entries.items()
+    }
+
+
+def load_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """The inverse of `optimiser_state`; passes by tensors of other names.
+
+    Gives each entry the memory layout of its parameter: fused kernels round differently in another layout.
+    """
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():

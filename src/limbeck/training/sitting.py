@@ -17,11 +17,13 @@ from limbeck.core.batch import Batch
 from limbeck.core.identity import key_hash
 from limbeck.core.protocols import Batches, Evaluate, Objective, SignalSource
 from limbeck.core.runtime import Runtime
+from limbeck.core.signals import Signals
 from limbeck.errors import ModelError
 from limbeck.objectives.weighted import WeightedSum
 from limbeck.training import accumulate, building, checkpoint, engine, gradients, nonfinite
 from limbeck.training.asking import Asking
 from limbeck.training.checkpoint import Progress
+from limbeck.training.growing import Growing
 from limbeck.training.kept import Kept, average
 from limbeck.training.optimiser import build_optimiser, learning_rate, set_learning_rate
 from limbeck.training.patience import Goal, best_step, waited
@@ -88,6 +90,10 @@ class Sitting:
         except BaseException:
             self._unfreeze()
             raise
+        self.growing = course.teacher if isinstance(course.teacher, Growing) else None
+        if self.growing is not None:
+            _check_growing(stage.settings, alone=self.start == 0 and last)
+            self.growing.begin(model, stage.objective, stage.settings, course.runtime)
         if stage.settings.balance:
             self._sum.start_balancing()
         self.engine = engine.Engine(course.runtime, model, self.objective_module, compiled=stage.settings.compile)
@@ -122,8 +128,10 @@ class Sitting:
 
     @property
     def modules(self) -> dict[str, checkpoint.Stateful]:
-        """What is saved: the student, the objective with its bridges, and weights kept beside the student's."""
-        kept: dict[str, checkpoint.Stateful | None] = {"average": self.average, "best": self.best}
+        """What is saved: the student, the objective with its bridges, weights kept beside the student's, who grows."""
+        kept: dict[str, checkpoint.Stateful | None] = {
+            "average": self.average, "best": self.best, "growing": self.growing
+        }  # fmt: skip
         own: dict[str, checkpoint.Stateful] = {"model": self.model, "objective": self.objective_module}
         return own | {name: weights for name, weights in kept.items() if weights is not None}
 
@@ -166,13 +174,16 @@ class Sitting:
         settings, done = self.stage.settings, progress.step - self.start
         self.rows = len(batch) * processes.world()
         self.engine.trained.train()
-        set_learning_rate(self.optimiser, learning_rate(done, self.stage.steps, settings))
+        rate = learning_rate(done, self.stage.steps, settings)
+        set_learning_rate(self.optimiser, rate)
         self.optimiser.zero_grad()
         values: dict[str, float] = {}
         for piece, shares in accumulate.pieces(batch, settings.accumulate, self.stage.objective):
             for name, value in self._learn(piece, shares, progress).items():
                 values[name] = values.get(name, 0.0) + value.item()
         self.engine.descend(self.optimiser, settings.clip_norm)
+        if self.growing is not None:
+            self.growing.follow(self.model, rate, done)
         if self.average is not None and settings.ema is not None:
             self.engine.settle()
             average(self.average, self.model, decay=settings.ema, updates=done)
@@ -182,12 +193,9 @@ class Sitting:
         """Adds the gradient of a batch, or a piece of one, to what is there; returns the loss terms."""
         share = (progress.step - self.start) / self.stage.steps
         batch = batch.to(self.engine.device)
-        said, teacher = None, self.course.teacher
-        if self.stage.objective.needs_teacher(share):
-            if teacher is None:
-                raise ModelError("the objective listens to a teacher, but there is none; give one or use hard-labels")
-            said = teacher.signals(batch)
+        said = self._said(batch, share)
         student = self.asking.signals(batch)
+        own, own_rows = student, batch
         if accumulate.couples(self.stage.objective):
             student, said, batch = rows_of_all(student), rows_of_all(said), rows_of_all(batch)
         if self.stage.settings.balance and progress.step == self.start and not self.balanced:
@@ -206,7 +214,17 @@ class Sitting:
         if self.stage.settings.gradient_shares and progress.step + 1 - self.start in self.eval_steps:
             self.pulls = gradients.shares(terms, self.engine.trained)
         self.engine.backward(loss)
+        if self.growing is not None:
+            self.growing.learn(own, own_rows, share, shares)
         return terms
+
+    def _said(self, batch: Batch, share: float) -> Signals | None:
+        """What the teacher says, where the objective listens to it now; who grows is asked at every step, to learn."""
+        hears, teacher = self.stage.objective.needs_teacher(share), self.course.teacher
+        if hears and teacher is None:
+            raise ModelError("the objective listens to a teacher, but there is none; give one or use hard-labels")
+        said = teacher.signals(batch) if teacher is not None and (hears or self.growing is not None) else None
+        return said if hears else None
 
     def _agreed(self, values: Mapping[str, float], *, stop: bool) -> dict[str, float]:
         """The terms over all processes, which at the same time agree on stopping and saving."""
@@ -267,6 +285,8 @@ class Sitting:
         self._tick(progress)
         self.asking.close()
         self.engine.release(self.model)
+        if self.growing is not None:
+            self.growing.close()
         self.model.eval()
         self._unfreeze()
 
@@ -286,6 +306,14 @@ def _account(progress: Progress, values: dict[str, float]) -> dict[str, float]:
     for name, value in values.items():
         progress.sums[name] = progress.sums.get(name, 0.0) + value
     return values
+
+
+def _check_growing(settings: TrainSettings, *, alone: bool) -> None:
+    """What a teacher that grows with the student does not go with."""
+    if not alone:
+        raise ModelError("a teacher that grows with the student has one stage; leave the earlier ones out")
+    if settings.balance:
+        raise ModelError("train.balance weighs terms at the first step, when a teacher that grows knows nothing yet")
 
 
 def _choose(model: nn.Module, trains: tuple[str, ...] | None) -> None:

@@ -55,6 +55,7 @@ class Checked(_Frozen):
     fits: list[str] = Field(description="the student against the device's limits, as far as they are known")
     exceeds: list[str] = Field(description="limits that the student cannot meet")
     notes: list[str]
+    taught_by: str | None = Field(default=None, description="who grows with the student, where there is no teacher")
 
 
 def check(
@@ -92,6 +93,7 @@ def check(
 
 def _facts(plan: "Plan") -> Checked:
     from limbeck.data.loader import steps_for
+    from limbeck.runs.growing import growth_of
 
     recipe, splits = plan.recipe, plan.splits
     train = recipe.teacher.learns
@@ -120,6 +122,7 @@ def _facts(plan: "Plan") -> Checked:
         fits=[str(finding) for finding in findings if finding.fits],
         exceeds=[str(finding) for finding in findings if not finding.fits],
         notes=_notes(plan),
+        taught_by=str(growth_of(recipe) or "") or None,
     )
 
 
@@ -193,14 +196,20 @@ def _training_bytes(plan: "Plan") -> int:
     train = plan.recipe.train
     beside = 4 * parameters * ((train.ema is not None) + (train.patience is not None))  # the average, the best so far
     at_once = -(-train.batch_size // train.accumulate)
-    return 16 * parameters + beside + sum(kept.values()) * at_once // rows
+    alone = 16 * parameters + sum(kept.values()) * at_once // rows
+    averaged = 4 * parameters * (plan.recipe.teacher.ema is not None)
+    return alone * (plan.recipe.teacher.peers or 1) + beside + averaged
 
 
 def _notes(plan: "Plan") -> list[str]:
+    from limbeck.runs.growing import growth_of
+
     notes = [*plan.splits.notes, *map(str, plan.splits.overlaps)] + ([plan.views.note] if plan.views.note else [])
     if plan.recipe.lineage is not None:
         links = len(plan.recipe.lineage.via) + 1 if plan.recipe.lineage.via else plan.recipe.lineage.generations
         notes.append(f"a lineage of {links} runs like this one, one after the other; each student teaches the next")
+    growth = growth_of(plan.recipe)
+    notes += [] if growth is None else [growth.note]
     notes += [*plan.student.notes, *(() if plan.teacher is None else plan.teacher.notes)]
     if not plan.student.reseeds:
         notes.append("the student starts from the same weights for every seed: seeds vary order and dropout only")

@@ -86,6 +86,8 @@ def _unaskable(recipe: Path | None, home: Path | None, *, own: bool) -> str | No
     loaded = load(recipe)
     if home is None and (loaded.teacher.train or loaded.teacher.adapt) is not None:
         return "the teacher that was trained for it does not lie with the guide"
+    if loaded.teacher.grows:
+        return "its recipe has no teacher that is there before the student"
     if loaded.teacher.from_ == GUIDE:
         return "it exists only as this guide"
     data = (loaded.data.train, loaded.data.test, loaded.data.validation, loaded.data.unlabelled)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from limbeck.core.progress import Reporter, Silent
-from limbeck.errors import RunFolderError
+from limbeck.errors import RecipeError, RunFolderError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -132,6 +132,11 @@ def study(
             others, via = _entrants(
                 named_ones, read, lambda keys, own: plan(recipe_of(recipe, own, changes | keys), own), given
             )
+            if any(each.recipe.teacher.grows for each in (made, *others.values())):
+                raise RecipeError(
+                    "teacher: studies compare what a finished teacher does, and with teacher.peers or teacher.ema "
+                    "there is none; use `limbeck distil`, whose baseline tells what they bring"
+                )
             options = Options(
                 methods=asked, shares=None if shares is None else tuple(shares),
                 without=None if without is None else str(without), teachers=others, via=via,

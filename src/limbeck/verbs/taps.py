@@ -128,7 +128,7 @@ def _of_recipe(
         splits = open_splits(loaded, given, named(loaded.task))
         raw = splits.transfer.read(_rows(len(splits.transfer)))
         student = _of_blueprint("student", student_blueprint(loaded, given, splits), loaded, raw)
-        if loaded.teacher.from_ == GUIDE:
+        if loaded.teacher.from_ == GUIDE or loaded.teacher.grows:
             return Taps(models=[student], pairs=[])
         teacher = _of_blueprint("teacher", teacher_blueprint(loaded, given, splits), loaded, raw)
     found = pairs(_as_places(student), _as_places(teacher))
