@@ -18,6 +18,8 @@ from limbeck.core.signals import Signals
 from limbeck.data.views import Views
 from limbeck.errors import Interrupted, ModelError
 from limbeck.objectives import First, HardLabels, SoftTargets, as_sum
+from limbeck.objectives.hint import Hint
+from limbeck.training.asking import Asking
 from limbeck.training.settings import TrainSettings
 from limbeck.training.sitting import Stage
 
@@ -227,6 +229,49 @@ def test_a_plain_module_is_left(make, precision):
     assert not any(module.training for module in model.modules())
     assert all(value.dtype == untouched.state_dict()[name].dtype for name, value in model.state_dict().items())
     assert torch.equal(copy.deepcopy(model)(torch.ones(2, 1, 8, 8)), model(torch.ones(2, 1, 8, 8)))
+
+
+@pytest.mark.parametrize("part", ["engine.Engine", "Asking"])
+def test_nothing_stays_frozen_or_wrapped_where_a_stage_cannot_begin(part, monkeypatch):
+    def no_room(*_, **__):
+        raise MemoryError
+
+    model = mlp()
+    before = set(model.__dict__)
+    monkeypatch.setattr(f"limbeck.training.sitting.{part}", no_room)
+    with pytest.raises(MemoryError):
+        run(model, [Stage(as_sum(HardLabels()), 3, settings(), trains=("2.",))], runtime=Runtime("cpu", 1, "bf16"))
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert model.__dict__.keys() == before
+
+
+def test_no_activation_outlives_its_pass(monkeypatch):
+    """Neither that of a step, which may be large while validation is asked, nor that of validation."""
+    there, held = [], []
+
+    class Watched(Asking):
+        def __init__(self, engine, needs):
+            super().__init__(engine, needs)
+            there.append(self)
+
+        def signals(self, batch):
+            held.append(len(self._read))
+            said = super().signals(batch)
+            assert said.features["1.2"].requires_grad
+            held.append(len(self._read))
+            return said
+
+    monkeypatch.setattr("limbeck.training.sitting.Asking", Watched)
+    looks = []
+
+    def look(model):
+        found = evaluate(model)
+        looks.append(len(there[-1]._read))
+        return found
+
+    run(mlp(), [Stage(Hint("1.2", "2", "mean-square") + HardLabels(), 4, settings(evaluations=2))], evaluate=look)
+    assert held == [0] * 8
+    assert looks == [1, 1], "hooks stay on while the student is asked by others"
 
 
 @pytest.mark.parametrize("end", [raises, terminates])

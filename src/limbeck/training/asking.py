@@ -44,9 +44,15 @@ class Asking:
         return Signals(logits=self.engine.forward(batch.inputs), features=self._features())
 
     def _features(self) -> dict[str, Tensor]:
-        return {path: self._read[path] for path in self.needs.student_taps}
+        features = {path: self._read[path] for path in self.needs.student_taps}
+        self.forget()
+        return features
+
+    def forget(self) -> None:
+        """Lets go of what the last pass left, which may have been somebody else's, to measure the student."""
+        self._read.clear()
 
     def close(self) -> None:
         """Takes the hooks off again."""
-        self._read.clear()
+        self.forget()
         self._hooks.close()

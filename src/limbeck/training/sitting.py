@@ -87,20 +87,22 @@ class Sitting:
         try:
             _choose(model, stage.trains)
             self._build(last=last)
+            self.growing = course.teacher if isinstance(course.teacher, Growing) else None
+            if self.growing is not None:
+                _check_growing(stage.settings, alone=self.start == 0 and last)
+                self.growing.begin(model, stage.objective, stage.settings, course.runtime)
+            if stage.settings.balance:
+                self._sum.start_balancing()
+            self.engine = engine.Engine(course.runtime, model, self.objective_module, compiled=stage.settings.compile)
+            self.optimiser: Optimizer = self.engine.prepare(
+                build_optimiser([self.engine.trained, self.objective_module], stage.settings)
+            )
+            self.asking = Asking(self.engine, stage.objective.needs())  # last: nothing after it can leave its hooks on
         except BaseException:
+            if hasattr(self, "engine"):
+                self.engine.release(model)
             self._unfreeze()
             raise
-        self.growing = course.teacher if isinstance(course.teacher, Growing) else None
-        if self.growing is not None:
-            _check_growing(stage.settings, alone=self.start == 0 and last)
-            self.growing.begin(model, stage.objective, stage.settings, course.runtime)
-        if stage.settings.balance:
-            self._sum.start_balancing()
-        self.engine = engine.Engine(course.runtime, model, self.objective_module, compiled=stage.settings.compile)
-        self.asking = Asking(self.engine, stage.objective.needs())
-        self.optimiser: Optimizer = self.engine.prepare(
-            build_optimiser([self.engine.trained, self.objective_module], stage.settings)
-        )
         self.clock = self.saved = time.monotonic()
         self.asked = self.due = False
         self.eval_steps = _evenly(stage.steps, stage.settings.evaluations)
@@ -243,6 +245,7 @@ class Sitting:
         epoch = round(progress.step / self.steps_per_epoch, 4)
         with nullcontext() if self.average is None else self.average.lent(self.model):
             values |= evaluate(self.model)
+            self.asking.forget()
             progress.history.append({"step": progress.step, "epoch": epoch, "values": values})
             if self.best is not None and self.kept_step(progress) == progress.step:
                 self.best.take(self.model)
