@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 import limbeck as lk
 from limbeck.core.progress import Silent
 from limbeck.errors import InputError, RecipeError
+from limbeck.objectives import DKPP
 from limbeck.studies import page
 from limbeck.studies import record as records
 from limbeck.studies.kinds.grids import GRIDS, MOST
@@ -202,6 +203,27 @@ def test_taps_that_there_are_not_are_refused_before_anything_is_written(tmp_path
     with pytest.raises(InputError, match="nowhere"):
         lk.study(kind="methods", recipe=TINY, out=tmp_path / "s", methods=[hint])
     assert not (tmp_path / "s").exists()
+
+
+def test_controls_are_tuned_as_what_they_control():
+    """The teacher's certainty alone, beside labels that it does not weigh; and soft targets dealt out at random."""
+    cwtm, dkpp = GRIDS["cwtm"], GRIDS["dkpp"]
+    assert cwtm.candidates[0] == {"labels": 0.0}, "the paper's control has the first try"
+    assert dkpp == GRIDS["soft-targets"]
+    for grid in (cwtm, dkpp):
+        assert not grid.beside_targets, "what they are compared with would be in them"
+    for candidate in dkpp.candidates:
+        DKPP(**candidate)
+
+
+def test_controls_are_arms(tmp_path):
+    recipe = {**TINY, "tune": {"trials": 2, "finalists": 1}, "verdict": {"seeds": 1}}
+    study = lk.study(kind="methods", recipe=recipe, out=tmp_path / "s", methods=["cwtm", "dkpp"])
+    cwtm, dkpp = study.record.arm("cwtm"), study.record.arm("dkpp")
+    assert "CWTM()" in cwtm.objective
+    assert "DKPP(" in dkpp.objective
+    assert not any("SoftTargets" in arm.objective for arm in (cwtm, dkpp))
+    assert len(cwtm.trials) == len(dkpp.trials) == len(study.record.arm("soft-targets").trials) == 3
 
 
 def test_every_grid_has_as_many_candidates():

@@ -89,6 +89,8 @@ GRIDS: Mapping[str, Grid] = {
             {"labels": 1.0, "error": "squared"},
         )
     ),
+    "cwtm": Grid(tuple({"labels": labels} for labels in (0.0, 1.0, 0.1, 10.0, 0.3, 3.0))),
+    "dkpp": _temperatures(),
     "rkd-distance": _weights(25, 1, 5, 100, 0.2, 400),
     "rkd-angle": _weights(50, 2, 10, 200, 0.5, 800),
     "similarity-preserving": _weights(3000, 100, 500, 20, 10000, 4),
