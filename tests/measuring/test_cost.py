@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from limbeck.errors import ModelError
+from limbeck.measuring import cost as module
 from limbeck.measuring.cost import cost, macs, parameters, peak_activation_bytes, weights_bytes
 
 FLOAT = 4
@@ -155,6 +156,32 @@ def test_cost_is_all_of_it():
     assert found.params == parameters(net) == 8 * 9 + 8 + 16 + 8 * 9 + 8 + 16 * 8 + 16 + 160 + 10
     assert (found.macs, found.size_bytes) == (macs(net, example), weights_bytes(net))
     assert (found.peak_memory_bytes, found.note) == (peak_activation_bytes(net, example), None)
+
+
+def test_what_is_known_is_not_traced_again_and_nothing_else_is_taken_for_it(monkeypatch):
+    class Mine(nn.Linear):
+        """Code that may change meanwhile."""
+
+    traced = []
+    monkeypatch.setattr(module, "_TRACED", {})
+    monkeypatch.setattr(module, "peak_activation_bytes", lambda net, rows: traced.append(net) or len(traced))
+
+    def makes(make, rows=3, dtype=torch.float32):
+        before = len(traced)
+        cost(make().to(dtype), torch.ones(rows, 8, dtype=dtype))
+        return len(traced) - before
+
+    def plain(width=4, last=nn.ReLU):
+        return nn.Sequential(nn.Linear(8, width), last())
+
+    assert [makes(plain), makes(plain), makes(plain, rows=5)] == [1, 0, 0]
+    assert makes(lambda: plain(5)) == makes(lambda: plain(last=nn.GELU)) == makes(plain, dtype=torch.float64) == 1
+    assert makes(lambda: Mine(8, 4)) == makes(lambda: Mine(8, 4)) == 1
+    tied = plain(8)
+    tied.append(nn.Linear(8, 8)).append(nn.Linear(8, 8))
+    apart = cost(tied, torch.ones(1, 8))
+    tied[3].weight = tied[2].weight
+    assert cost(tied, torch.ones(1, 8)).params == apart.params - 64
 
 
 def state(net):

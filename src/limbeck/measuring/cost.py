@@ -47,12 +47,41 @@ def cost(module: "nn.Module", example: "Inputs") -> Cost:
     Returns:
         The cost of one example.
     """
+    key = _key(module, example)
+    traced = _traced(module, example) if key is None else _TRACED.get(key)
+    if traced is None:
+        traced = _TRACED[str(key)] = _traced(module, example)
+    counted, peak, note = traced
+    return Cost(parameters(module), counted, weights_bytes(module), peak, note)
+
+
+_Traced = tuple[int, int | None, str | None]
+_TRACED: dict[str, _Traced] = {}
+"""Of this process: tracing takes as long as a small training, and the arms of a run are of one architecture."""
+
+
+def _key(module: "nn.Module", example: "Inputs") -> str | None:
+    """Fingerprint of all that a trace depends on; `None` where code is not Limbeck's or torch's, and so may change."""
+    from limbeck.core.architecture import architecture_fingerprint
+    from limbeck.core.identity import fingerprint
+
+    if isinstance(example, Mapping):
+        return None
+    if any(type(part).__module__.partition(".")[0] not in {"limbeck", "torch"} for part in module.modules()):
+        return None
+    tensors = {**module.state_dict(), "": example[:1]}
+    shapes = [[name, list(each.shape), str(each.dtype), str(each.device)] for name, each in tensors.items()]
+    return fingerprint([architecture_fingerprint(module), shapes])
+
+
+def _traced(module: "nn.Module", example: "Inputs") -> _Traced:
+    """Multiply-accumulates; peak memory, or why it is not known."""
     note = peak = None
     try:
         peak = peak_activation_bytes(module, example)
     except ModelError as error:
         note = str(error)
-    return Cost(parameters(module), macs(module, example), weights_bytes(module), peak, note)
+    return macs(module, example), peak, note
 
 
 def parameters(module: "nn.Module") -> int:
