@@ -42,8 +42,9 @@ check: setup ## format, lint, types, docstrings, layers
 	$(BIN)/python tools/docstrings.py src/limbeck
 	$(BIN)/lint-imports
 
+# Stealing hands out the tests of a file together, so that what they share (a whole run, a study) is made once, not twice.
 test: check ## check, then every test
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 nightly: setup ## the longer proofs
 	$(BIN)/python -m pytest --nightly

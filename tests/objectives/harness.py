@@ -37,9 +37,15 @@ def terms(objective: Objective, world: World) -> Mapping[str, Tensor]:
 
 def gradients(objective: Objective, world: World) -> list[Tensor]:
     """By each float tensor of the student's; the world is left as it was."""
+    return value_and_gradients(objective, world)[1:]
+
+
+def value_and_gradients(objective: Objective, world: World) -> list[Tensor]:
+    """Of one pass."""
     student = replace_leaves(world.student, lambda tensor: tensor.detach().clone().requires_grad_())
     leaves = world.leaves(student)
-    return list(torch.autograd.grad(value(objective, replace(world, student=student)), leaves, allow_unused=True))
+    found = value(objective, replace(world, student=student))
+    return [found.detach(), *torch.autograd.grad(found, leaves, allow_unused=True)]
 
 
 def replace_leaves(signals: Signals, change: Callable[[Tensor], Tensor]) -> Signals:
