@@ -35,8 +35,8 @@ VERBS = {
     "predict": ["bundle", "inputs", "out", "top", "strict", "stdin", "batch", "threads", "progress"],
     "report": ["run", "open_browser"],
     "study": [
-        "kind", "recipe", "out", "methods", "shares", "without", "teachers", "teacher", "student", "data", "test",
-        "validation", "unlabelled", "overrides", "trust_code", "progress",
+        "kind", "recipe", "out", "methods", "shares", "without", "teachers", "generations", "teacher", "student",
+        "data", "test", "validation", "unlabelled", "overrides", "trust_code", "progress",
     ],
     "taps": ["model", "size", "inputs", "overrides", "trust_code"],
     "verify_guide": ["guide", "recipe", "sample", "trust_code", "progress"],
@@ -80,6 +80,7 @@ COMMANDS = {
         "--shares",
         "--without",
         "--teachers",
+        "--generations",
         "--trust-code",
         "--json",
     ],

@@ -33,7 +33,8 @@ def colours() -> dict[str, str]:
 def drawn(figure: Figure) -> str:
     """The figure as SVG that needs no style sheet."""
     spec: dict[str, Any] = {
-        **figure.spec, "datasets": {"table": [dict(row) for row in figure.rows]}, "width": WIDTH,
+        **figure.spec, "width": WIDTH,
+        "datasets": {**figure.spec.get("datasets", {}), "table": [dict(row) for row in figure.rows]},
         "title": {"text": figure.title, "anchor": "start", "fontSize": 14}, "background": "#ffffff", "padding": 12,
     }  # fmt: skip
     text = json.dumps(spec)

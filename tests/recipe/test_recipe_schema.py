@@ -36,6 +36,12 @@ def validator():
             "objective": {"weight": {"kind": "decay", "end": 0.1}},
         },
         {
+            **LEAST,
+            "track": "tensorboard",
+            "study": {"methods": ["dkd", {"method": "hint", "student": "a", "teacher": "b"}]},
+        },
+        {**LEAST, "track": ["wandb", {"kind": "mlflow", "project": "p"}]},
+        {
             "data": {"train": "x", "views": {"ops": ["flip", {"op": "shift", "pixels": 1}]}},
             "teacher": {"train": {"width": 8}},
         },
@@ -65,6 +71,9 @@ def test_what_is_loaded_is_valid(values, validator):
         {"teacher": {"train": {"dept": 1}}},
         {"train": {"epochs": "five"}},
         {"trust_code": True},
+        {"track": "paper"},
+        {"study": {"methods": ["nothing"]}},
+        {"study": {"methods": [{"method": "dkd", "alpa": 1}]}},
     ],
 )
 def test_what_is_refused_is_invalid(more, validator):

@@ -42,7 +42,7 @@ def json_schema() -> Schema:
     schema["title"] = "Limbeck recipe"
     schema["required"] = ["data", "teacher"]
     definitions, properties = schema["$defs"], schema["properties"]
-    student, _, teacher, _, objective, weight, _, _, op, guide = SECTIONS
+    student, _, teacher, _, objective, weight, _, _, op, guide, method = SECTIONS
     definitions["Student"] = {
         "anyOf": [*_branches(definitions["Student"], student, default="convnet"), *_foreign(definitions["Student"])]
     }
@@ -69,6 +69,13 @@ def json_schema() -> Schema:
     stage_objective = definitions["EarlierStage"]["properties"]
     _may_also(stage_objective, "objective", {"$ref": "#/$defs/ObjectiveTerm"}, {"enum": sorted(objective.names())})
     _may_also(properties, "stages", {"$ref": "#/$defs/EarlierStage"})
+    shares = {key: {"type": "number", "minimum": 0} for key in method.own}
+    definitions["StudyPlan"]["properties"]["methods"]["items"] = {
+        "anyOf": [{"enum": sorted(method.names())}, *_branches({"properties": shares}, method, default=None)]
+    }
+    track = {"enum": definitions["Track"]["properties"]["kind"]["enum"]}
+    properties["track"]["items"] = {"anyOf": [properties["track"]["items"], track]}
+    _may_also(properties, "track", {"$ref": "#/$defs/Track"}, track)
     properties["export"]["items"] = {"enum": sorted(EXPORTERS)}
     _may_also(properties, "export", {"enum": sorted(EXPORTERS)})
     for name in _MAY_BE_EMPTY:

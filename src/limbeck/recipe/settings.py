@@ -41,6 +41,7 @@ class Section:
         auto: setting names that may be `auto`, by name of the thing.
         libraries: whether names of timm and torchvision are right too, with any settings; the library judges those.
         needs_data: whether the constructor also takes what the data decide, so that it cannot be tried yet.
+        tuned: whether validation chooses what is left out, so that nothing is filled in.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class Section:
     auto: Mapping[str, frozenset[str]] = field(default_factory=dict)
     libraries: bool = False
     needs_data: bool = False
+    tuned: bool = False
 
     def names(self) -> Mapping[str, str]:
         """Name -> dotted name."""
@@ -105,6 +107,13 @@ SECTIONS = (
         "limbeck.guide.spec:OUTPUTS",
         own=frozenset({"use", "from", "features", "max_gb", "any_view", "origin", "licence"}),
     ),
+    Section(
+        ("study", "methods", "*"),
+        "method",
+        "limbeck.objectives:METHODS",
+        own=frozenset({"weight", "labels"}),
+        tuned=True,
+    ),
 )
 
 
@@ -156,6 +165,8 @@ def _complete(values: dict[str, Any], here: Path, section: Section, problems: li
         return own
     settings, found = _settings(section, name, given, here)
     problems += found
+    if section.tuned:
+        return values
     return {**own, **settings}
 
 
@@ -170,7 +181,7 @@ def _settings(section: Section, name: str, given: dict[str, Any], here: Path) ->
     except ValidationError as error:
         return {}, problems + explain(error, here)
     settings = checked.model_dump()
-    if not section.needs_data:
+    if not (section.needs_data or section.tuned):
         problems += _tried(section.names()[name], settings, here)
     return {**settings, **chosen}, problems
 
