@@ -72,7 +72,7 @@ def _kinds(annotation: Any) -> Iterator[type]:  # noqa: ANN401 - any annotation
 
 
 def _named() -> Iterator[tuple[str, str, str]]:
-    for section in (each for each in SECTIONS if each.path[0] != "stages"):  # as those of `objective`
+    for section in (each for each in SECTIONS if each.path[0] not in ("stages", "study")):  # as `objective`
         where = ".".join(str(step) for step in section.path).replace(".*", "[]")
         for name, dotted in section.names().items():
             fields = settings_model(dotted).model_fields
