@@ -69,7 +69,7 @@ def json_schema() -> Schema:
     stage_objective = definitions["EarlierStage"]["properties"]
     _may_also(stage_objective, "objective", {"$ref": "#/$defs/ObjectiveTerm"}, {"enum": sorted(objective.names())})
     _may_also(properties, "stages", {"$ref": "#/$defs/EarlierStage"})
-    shares = {key: {"type": "number", "minimum": 0} for key in method.own}
+    shares = {key: {"type": "number", "minimum": 0} for key in sorted(method.own)}
     definitions["StudyPlan"]["properties"]["methods"]["items"] = {
         "anyOf": [{"enum": sorted(method.names())}, *_branches({"properties": shares}, method, default=None)]
     }
