@@ -8,6 +8,7 @@ from limbeck.errors import InputError
 from limbeck.studies import page
 from limbeck.studies.crossing import crossing, reached
 from limbeck.studies.kinds import fidelity, missing_class
+from limbeck.studies.kinds import schedule as schedule_kind
 from limbeck.studies.record import Comparison
 
 TINY = {
@@ -111,7 +112,67 @@ def test_the_area_is_that_of_the_curve(temperature):
         assert finding.value == pytest.approx(area(arm) - area(arms["labels only"]))
 
 
-@pytest.mark.parametrize("kind", ["data", "time", "temperature"])
+@pytest.fixture(scope="module")
+def schedule(tmp_path_factory):
+    return study("schedule", tmp_path_factory.mktemp("schedule"), shares=[0.5, 0.25])
+
+
+def test_schedule_hands_the_same_training_from_teacher_to_labels(schedule):
+    arms = {arm.name: arm for arm in schedule.record.arms}
+    assert list(arms) == [
+        "no teacher", "teacher throughout", "teacher in the first 25%", "teacher in the first 50%",
+        "labels first, teacher from 50% on", "teacher fades into labels",
+    ]  # fmt: skip
+    assert len({(arm.steps, arm.examples, arm.labelled) for arm in arms.values()}) == 1
+    taught = [arm for arm in arms.values() if arm.tutor is not None]
+    assert len({arm.settings["temperature"] for arm in taught}) == 1
+    soft = f"SoftTargets(temperature={arms['teacher throughout'].settings['temperature']:g})"
+    labels = "HardLabels()"
+    assert {arm.name: arm.objective for arm in taught} == {
+        "teacher throughout": f"1 * {soft}",
+        "teacher in the first 25%": f"First(1, share=0.25, end=0) * {soft} + Late(1, after=0.25) * {labels}",
+        "teacher in the first 50%": f"First(1, share=0.5, end=0) * {soft} + Late(1, after=0.5) * {labels}",
+        "labels first, teacher from 50% on": f"Late(1, after=0.5) * {soft} + First(1, share=0.5, end=0) * {labels}",
+        "teacher fades into labels": f"Decay(1, 0) * {soft} + Decay(0, 1) * {labels}",
+    }
+
+
+def test_schedule_compares_each_with_the_teacher_throughout_and_with_none(schedule):
+    pairs = [(each.arm, each.against) for each in schedule.record.comparisons]
+    taught = [arm.name for arm in schedule.record.arms if arm.tutor is not None]
+    assert pairs == [(name, "teacher throughout") for name in taught[1:]] + [(name, "no teacher") for name in taught]
+
+
+def test_enough_is_the_least_share_that_is_as_good():
+    def found(outcome):
+        return Comparison.model_validate(difference(0.0, 0.001).model_dump() | {"outcome": outcome, "arm": "b"})
+
+    parts = [schedule_kind.Member(name, name, None, None, at=at) for name, at in (("a", 10.0), ("b", 20.0))]
+    behind = difference(-0.1, 0.01)
+    assert schedule_kind._enough(parts, [behind, found("no-gain")]).name == "b"
+    assert schedule_kind._enough(parts, [behind, found("beats")]).name == "b"
+    assert schedule_kind._enough(parts, [behind, found("worse")]) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"shares": [1.0]}, "above 0 and below 1"),
+        ({"overrides": {"objective": [{"method": "hard-labels"}]}}, "listens to no teacher"),
+        (
+            {"overrides": {"objective": [{"method": "soft-targets", "weight": {"kind": "first", "share": 0.5}},
+                                         {"method": "hard-labels"}]}},
+            "plain numbers",
+        ),
+    ],
+)  # fmt: skip
+def test_schedule_refuses_what_it_decides_itself(more, told, tmp_path):
+    with pytest.raises(InputError, match=told):
+        study("schedule", tmp_path, **more)
+    assert not (tmp_path / "schedule").exists()
+
+
+@pytest.mark.parametrize("kind", ["data", "time", "temperature", "schedule"])
 def test_pages_show_every_arm(kind, request):
     record = request.getfixturevalue(kind).record
     text = page.render(record)

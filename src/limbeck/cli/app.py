@@ -182,7 +182,8 @@ def study(
     kind: Annotated[
         str,
         typer.Argument(
-            help="methods, data, time, temperature, fidelity, missing-class, teachers, ensembles, born-again.",
+            help="methods, data, time, schedule, temperature, fidelity, missing-class, teachers, ensembles, "
+            "born-again.",
             show_default=False,
         ),
     ],
@@ -192,7 +193,8 @@ def study(
     seeds: Annotated[int | None, typer.Option("--seeds", help="The same as --set verdict.seeds=N.")] = None,
     methods: Annotated[str | None, typer.Option("--methods", help="methods: a,b,c.  [default: all that fit]")] = None,
     shares: Annotated[
-        str | None, typer.Option("--shares", help="data: shares of the labels.  [default: 0.01,0.03,0.1,0.3,1]")
+        str | None,
+        typer.Option("--shares", help="data: shares of the labels, as in 0.01,0.1,1; schedule: shares of training."),
     ] = None,
     without: Annotated[str | None, typer.Option("--without", help="missing-class: the class left out.")] = None,
     teachers: Annotated[str | None, typer.Option("--teachers", help="teachers: a,b,c, families or models.")] = None,

@@ -20,7 +20,7 @@ class Options:
     Attributes:
         methods: objectives to compare, each `{"method": name}` with settings of its own beside the name; `None`: all
             that fit.
-        shares: of the labels, each above 0 and at most 1; `None`: the kind's own.
+        shares: of the labels, or of training, each above 0 and at most 1; `None`: the kind's own.
         without: the class that the student never sees.
         teachers: teachers to compare, by name.
         via: chains of assistants: the name of the teacher where each begins, and the assistants' plans, largest first.

@@ -65,13 +65,14 @@ def study(
     Killed and called again it goes on; more seeds in the same folder train only what is not there yet.
 
     Args:
-        kind: "methods", "data", "time", "temperature", "fidelity", "missing-class", "teachers", "ensembles" or
-            "born-again"; docs/studies.md tells what each asks.
+        kind: "methods", "data", "time", "schedule", "temperature", "fidelity", "missing-class", "teachers", "ensembles"
+            or "born-again"; docs/studies.md tells what each asks.
         recipe: a recipe file, or its keys as a mapping; for `fidelity` the folder of a finished study.
         out: folder of the study; `studies/<name>-<kind>` by default.
         methods: `methods`: names of objectives, or mappings `{"method": name, ...}` with settings; left out, those of
             the recipe's `study.methods`, else all that fit.
         shares: `data`: shares of the labels, each above 0 and at most 1; 0.01, 0.03, 0.1, 0.3 and 1 by default.
+            `schedule`: shares of training, each above 0 and below 1; 0.1, 0.2, 0.35 and 0.5 by default.
         without: `missing-class`: the class that students never see, by its name or number.
         teachers: `teachers`: at least two, each as a recipe's `teacher`, or the family of one that is trained like the
             recipe's, or such a mapping with `via`, the assistants between it and the student; left out, those of the

@@ -19,6 +19,7 @@ KINDS = {
     "methods": "limbeck.studies.kinds.methods",
     "data": "limbeck.studies.kinds.data",
     "time": "limbeck.studies.kinds.time",
+    "schedule": "limbeck.studies.kinds.schedule",
     "temperature": "limbeck.studies.kinds.temperature",
     "fidelity": "limbeck.studies.kinds.fidelity",
     "missing-class": "limbeck.studies.kinds.missing_class",
