@@ -61,9 +61,26 @@ def test_one_teacher_a_step(tiny, tmp_path, quick):
     assert any("Each of 2 teachers spoke once" in note for note in record.notes)
 
 
-def test_teachers_that_take_turns_have_no_guide_in_common(tiny, tmp_path):
+def test_one_teacher_a_view_is_one_guide_and_the_same_bits_as_live(tiny, tmp_path, quick, trainings):
+    teacher = {"ensemble": [SMALL, LARGE], "rule": "random-view", "shares": [1, 2]}
+    run_of(tiny, tmp_path / "live", teacher, guide="never")
+    record = run_of(tiny, tmp_path / "read", teacher, guide="always")
+    assert trainings(tmp_path / "live") == trainings(tmp_path / "read")
+    assert (tmp_path / "read" / "guide" / "manifest.json").is_file()
+    assert any("one for each view, spoke once" in note for note in record.notes)
+
+
+def test_one_teacher_a_view_can_be_labelled_and_verified_and_sparse(tiny, tmp_path):
+    recipe = recipe_of(tiny, {"ensemble": [SMALL, LARGE], "rule": "random-view"})
+    recipe |= {"guide": {"signal": "top-k", "k": 3, "temperatures": [2.0]}}
+    lk.label(recipe=recipe, out=tmp_path / "guide")
+    found = lk.verify_guide(guide=tmp_path / "guide", sample=64)
+    assert (found.rows, found.findings) == (64, ())
+
+
+def test_teachers_that_change_at_every_step_have_no_guide_in_common(tiny, tmp_path):
     recipe = recipe_of(tiny, {"ensemble": [SMALL, LARGE], "rule": "random"})
-    with pytest.raises(InputError, match="label with each"):
+    with pytest.raises(InputError, match="random-view"):
         lk.label(recipe=recipe, out=tmp_path / "guide")
     assert not (tmp_path / "guide").exists()
 

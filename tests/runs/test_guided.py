@@ -20,6 +20,7 @@ from limbeck.runs.plan import plan
 from limbeck.runs.teacher import raise_teacher
 from limbeck.teachers.crossfit import CrossFitted, folds_of
 from limbeck.teachers.live import LiveTeacher
+from limbeck.teachers.turns import TakingTurns
 
 RECIPE = {
     "name": "guided",
@@ -208,6 +209,27 @@ def test_cross_fitting_asks_the_teacher_that_left_the_fold_out():
         alone = Batch(batch.ids[row : row + 1], batch.views[row : row + 1], inputs[row : row + 1])
         assert torch.equal(said[row], (whole if fold == 3 else parts[fold]).signals(alone).logits[0])
     assert crossed.fingerprint() != CrossFitted(whole, parts, ids=ids, seed=6).fingerprint()
+
+
+def test_turns_are_drawn_by_example_and_view_with_their_shares():
+    together, parts = small_teacher(0), [small_teacher(seed) for seed in (1, 2, 3)]
+    turns = TakingTurns(together, parts, weights=[0.5, 0.5, 0.0], seed=5)
+    ids, views = np.repeat(np.arange(300, dtype=np.int64), 4), np.tile(np.arange(4, dtype=np.int64), 300)
+    drawn = turns.drawn(ids, views)
+    assert 0.45 < (drawn == 0).mean() < 0.55
+    assert set(drawn) == {0, 1}, "who has no weight is never asked"
+    assert any(len(set(row)) == 2 for row in drawn.reshape(300, 4)), "another view, another turn"
+    order = np.random.default_rng(0).permutation(len(ids))
+    assert (turns.drawn(ids[order], views[order]) == drawn[order]).all()
+    few = slice(0, 40)
+    batch = Batch(torch.from_numpy(ids[few]), torch.from_numpy(views[few]), torch.randn(40, 4))
+    said = turns.signals(batch).logits
+    for row, number in enumerate(drawn[few]):
+        alone = Batch(batch.ids[row : row + 1], batch.views[row : row + 1], batch.inputs[row : row + 1])
+        assert torch.equal(said[row], parts[number].signals(alone).logits[0])
+    others = (TakingTurns(together, parts, weights=[0.5, 0.5, 0.0], seed=6),
+              TakingTurns(together, parts, weights=[0.4, 0.6, 0.0], seed=5))  # fmt: skip
+    assert len({turns.fingerprint(), *(other.fingerprint() for other in others)}) == 3
 
 
 def test_no_teacher_of_a_fold_was_trained_on_what_it_labels(tmp_path):

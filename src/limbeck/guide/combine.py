@@ -14,6 +14,9 @@ from limbeck.data.draws import Draws, key, streams
 from limbeck.errors import GuideError, InputError
 from limbeck.teachers.rules import RULES, Panel, check, combined
 
+_RULES = tuple(rule for rule in RULES if rule != "random-view")
+"""`teachers.turns.TakingTurns` answers view by view."""
+
 
 class Ensemble:
     """A signal source made of others that know the same examples and views.
@@ -44,8 +47,8 @@ class Ensemble:
     ) -> None:
         if not sources:
             raise InputError("ensemble: no source was given")
-        if rule not in RULES:
-            raise InputError(f"ensemble: rule: {rule!r}, expected one of: {', '.join(RULES)}")
+        if rule not in _RULES:
+            raise InputError(f"ensemble: rule: {rule!r}, expected one of: {', '.join(_RULES)}")
         self.sources, self.rule, self.seed = tuple(sources), rule, seed
         self.weights = _normalised(weights, len(self.sources))
         self.classes, places = _agreed(self.sources)

@@ -11,6 +11,7 @@ from limbeck.guide.manifest import DataFacts, Plan, TeacherFacts, ViewFacts
 from limbeck.guide.spec import columns
 from limbeck.teachers.crossfit import CrossFitted
 from limbeck.teachers.live import LiveTeacher
+from limbeck.teachers.turns import TakingTurns
 
 SHARD_BYTES = 64 << 20
 """At most; a shard is made in memory, and is what a kill costs."""
@@ -20,9 +21,9 @@ ROWS_AT_LEAST = 1024
 
 
 def facts_of(
-    teacher: LiveTeacher | CrossFitted, *, licence: str | None = None, origin: str | None = None
+    teacher: LiveTeacher | CrossFitted | TakingTurns, *, licence: str | None = None, origin: str | None = None
 ) -> TeacherFacts:
-    """What the manifest says about a live teacher, or several that were cross-fitted.
+    """What the manifest says about a live teacher, or several of which one answers each row.
 
     Args:
         teacher: its weights are hashed.

@@ -118,8 +118,9 @@ def _together(recipe: Recipe, count: int) -> Iterator[Problem]:
         yield Problem(("teacher", "shares"), f"are learned for rule: probabilities, not {teacher.rule}; give numbers")
     if isinstance(teacher.shares, tuple) and (len(teacher.shares) != count or sum(teacher.shares) == 0):
         yield Problem(("teacher", "shares"), f"give {count} numbers, not all 0: one a teacher")
-    if guide.signal != "logits" and teacher.rule != "random":
-        yield Problem(("guide", "signal"), f"rule: {teacher.rule} needs all logits; leave it out, or use rule: random")
+    if guide.signal != "logits" and not teacher.rule.startswith("random"):
+        text = f"rule: {teacher.rule} needs all logits; leave it out, or use rule: random-view"
+        yield Problem(("guide", "signal"), text)
     if guide.features:
         yield Problem(("guide", "features"), "activations of several teachers have no mean; remove them")
     if guide.from_ is not None:

@@ -95,8 +95,8 @@ class Teacher(OneTeacher):
 
     ensemble: Annotated[tuple[OneTeacher, ...], Field(strict=False, min_length=2)] | None = None
     """Teachers that speak as one; each a mapping like this one, or a single word. A list for `teacher` means this."""
-    rule: Literal["probabilities", "logits", "confidence", "random"] = "probabilities"
-    """Of an ensemble: means of probabilities or logits, means by each row's confidence, or one teacher a step."""
+    rule: Literal["probabilities", "logits", "confidence", "random", "random-view"] = "probabilities"
+    """Of an ensemble: means of probabilities or logits, by each row's confidence, one teacher a step, or one a view."""
     shares: Literal["learned"] | Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(strict=False)] | None = None
     """Of an ensemble: a weight a teacher, or learned (on validation); null: equal."""
     peers: Annotated[int, Field(ge=2)] | None = None

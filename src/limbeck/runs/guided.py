@@ -27,8 +27,11 @@ from limbeck.runs.named import load_named
 from limbeck.runs.plan import Plan
 from limbeck.teachers.crossfit import CrossFitted
 from limbeck.teachers.live import LiveTeacher
+from limbeck.teachers.turns import TakingTurns
 
-Speaker = LiveTeacher | CrossFitted | Ensemble
+OneVoice = LiveTeacher | CrossFitted | TakingTurns
+"""Whoever gives each row one answer, which one guide holds."""
+Speaker = OneVoice | Ensemble
 
 FILES = (PLAN, INDEX, MANIFEST)
 GAIN = 1.2
@@ -119,7 +122,8 @@ def hear(plan: Plan, teacher: Speaker | None, folder: Path, reporter: Reporter) 
         _written(plan, each, folder / "guide" / str(number) if several else folder / "guide", reporter)
         for number, each in enumerate(speakers, start=1)
     ]
-    who = f"Each of {len(speakers)} teachers" if several else "The teacher"
+    one = "The teachers, one for each view," if isinstance(teacher, TakingTurns) else "The teacher"
+    who = f"Each of {len(speakers)} teachers" if several else one
     note = (
         f"{who} spoke once, into a study guide ({size(needed)}): {written:,} answers, which the trainings read "
         f"up to {live:,} times."
@@ -134,14 +138,14 @@ def hear(plan: Plan, teacher: Speaker | None, folder: Path, reporter: Reporter) 
     return Heard(together, teacher.fingerprint() if exact else fingerprint([teacher.fingerprint(), prints]), note)
 
 
-def _speakers(teacher: Speaker) -> Sequence[LiveTeacher | CrossFitted]:
+def _speakers(teacher: Speaker) -> Sequence[OneVoice]:
     """Who writes a guide: of several, each one of its own, so that another rule or teacher re-labels nothing."""
     if not isinstance(teacher, Ensemble):
         return [teacher]
-    return [each for each in teacher.sources if isinstance(each, LiveTeacher | CrossFitted)]
+    return [each for each in teacher.sources if isinstance(each, OneVoice)]
 
 
-def _written(plan: Plan, teacher: LiveTeacher | CrossFitted, folder: Path, reporter: Reporter) -> Guide:
+def _written(plan: Plan, teacher: OneVoice, folder: Path, reporter: Reporter) -> Guide:
     how = plan.recipe.guide
     write_guide(
         folder,
@@ -193,7 +197,8 @@ def _reading(plan: Plan, teacher: Speaker) -> Speaker:
         return teacher
     if not isinstance(teacher, LiveTeacher):
         raise GuideError(
-            "activations are not cross-fitted; remove teacher.train.folds, or the objective that reads them"
+            "activations of several teachers are not told apart; remove teacher.train.folds or teacher.ensemble, or "
+            "the objective that reads them"
         )
     return teacher.reading(needs.teacher_taps, input_gradient=needs.input_gradient)
 
@@ -259,7 +264,7 @@ def _cannot(plan: Plan) -> str | None:
     return None
 
 
-def _bytes(plan: Plan, teacher: LiveTeacher | CrossFitted, rows: int) -> int:
+def _bytes(plan: Plan, teacher: OneVoice, rows: int) -> int:
     """Of a guide of so many rows; activations have the shapes that the teacher gives for one example."""
     spec = signal_spec(plan.recipe)
     if spec.features:

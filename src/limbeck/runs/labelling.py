@@ -10,6 +10,7 @@ from limbeck.core.processes import take_device
 from limbeck.core.progress import Reporter
 from limbeck.core.storage import write_text
 from limbeck.errors import InputError, RecipeError
+from limbeck.guide.combine import Ensemble
 from limbeck.guide.info import info
 from limbeck.guide.manifest import Manifest
 from limbeck.guide.plan import facts_of
@@ -20,6 +21,7 @@ from limbeck.runs.plan import Plan, resolved_text
 from limbeck.runs.teacher import raise_teacher, require_quality
 from limbeck.teachers.crossfit import CrossFitted
 from limbeck.teachers.live import LiveTeacher
+from limbeck.teachers.turns import TakingTurns
 
 TEACHER = ".teacher"
 """Folder inside a guide's, where the teacher that was trained for it lies."""
@@ -45,8 +47,8 @@ def write_labels(plan: Plan, out: Path, *, engine: str, workers: int, reporter: 
     home = out / TEACHER
     if plan.recipe.teacher.rule == "random":
         raise RecipeError(
-            "teacher.rule: random asks one teacher a step, so there is no answer of all to write down; label with each "
-            "by itself, or use rule: probabilities"
+            "teacher.rule: random asks one teacher a step, so there is no answer of all to write down; use rule: "
+            "random-view, which asks one for each view of each example, or rule: probabilities"
         )
     check_place(plan, out)
     teacher = taught(plan, home, reporter)
@@ -77,7 +79,7 @@ def write_labels(plan: Plan, out: Path, *, engine: str, workers: int, reporter: 
     return info(out)
 
 
-def taught(plan: Plan, home: Path, reporter: Reporter) -> LiveTeacher | CrossFitted:
+def taught(plan: Plan, home: Path, reporter: Reporter) -> LiveTeacher | CrossFitted | TakingTurns:
     """The plan's teacher, found below `home` or trained there first; one process trains, the others wait for it."""
     with one_at_a_time(home), _alone():
         raised = raise_teacher(plan, plan.shop(home, reporter))
@@ -85,7 +87,7 @@ def taught(plan: Plan, home: Path, reporter: Reporter) -> LiveTeacher | CrossFit
         raise RecipeError("teacher: guide is a teacher that cannot be asked, so there is nothing to write down")
     minimum, batch_size = plan.recipe.teacher.min_quality, plan.recipe.train.batch_size
     require_quality(raised.live, plan.splits, plan.task, minimum, batch_size)
-    return raised.speaker if isinstance(raised.speaker, LiveTeacher | CrossFitted) else raised.live
+    return raised.live if isinstance(raised.speaker, Ensemble) else raised.speaker
 
 
 @contextmanager

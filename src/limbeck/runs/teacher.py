@@ -28,6 +28,7 @@ from limbeck.teachers.crossfit import CrossFitted, folds_of
 from limbeck.teachers.ensemble import Together
 from limbeck.teachers.live import CHUNK, LiveTeacher
 from limbeck.teachers.rules import Panel, learned_weights
+from limbeck.teachers.turns import TakingTurns
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +38,15 @@ class Raised:
     Attributes:
         live: can be asked about anything; `None`: it exists only as its guide.
         fitted: how it was trained; `None`: it was not.
-        speaker: who labels the transfer set: the same, teachers of which none labels what it was trained on, or several
-            that speak as one.
+        speaker: who labels the transfer set: the same, teachers of which none labels what it was trained on, several
+            that take turns, or several that speak as one.
         members: of several, each.
         note: what the reader should know of them.
     """
 
     live: LiveTeacher | None = None
     fitted: Fitted | None = None
-    speaker: LiveTeacher | CrossFitted | Ensemble | None = None
+    speaker: LiveTeacher | CrossFitted | TakingTurns | Ensemble | None = None
     members: tuple["Raised", ...] = ()
     note: str | None = None
 
@@ -119,10 +120,13 @@ def _raise_several(plan: Plan, blueprint: Blueprint, shop: Shop) -> Raised:
     final = panel(asked, blueprint.members, classes, learned)
     parts = [Prepared(live.module, live.preprocess) for live in lives]
     together = Together(parts, [taken_columns(member, classes) for member in blueprint.members], final)
-    own = replace(blueprint, classes=None)
+    live = _frozen(plan, replace(blueprint, classes=None), together)
+    seed = plan.recipe.seed
     return Raised(
-        live=_frozen(plan, own, together),
-        speaker=Ensemble(lives, rule=final.rule, weights=final.weights, seed=plan.recipe.seed),
+        live=live,
+        speaker=TakingTurns(live, lives, weights=final.weights, seed=seed)
+        if final.rule == "random-view"
+        else Ensemble(lives, rule=final.rule, weights=final.weights, seed=seed),
         members=members,
         note=_in_words(plan, final, logits),
     )

@@ -7,15 +7,14 @@ other folds have not seen the example, and answer as softly as they would on new
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Int
-from torch import Tensor
 
 from limbeck.core.batch import Batch
 from limbeck.core.identity import fingerprint, mix
 from limbeck.core.signals import Signals
 from limbeck.data.draws import key
 from limbeck.data.preprocess import Preprocess
+from limbeck.teachers.by_row import by_row
 from limbeck.teachers.live import LiveTeacher
 
 
@@ -65,20 +64,7 @@ class CrossFitted:
 
     def signals(self, batch: Batch) -> Signals:
         """Logits row by row, each from the teacher that may answer; features are not cross-fitted."""
-        assert isinstance(batch.inputs, Tensor), "several inputs come with tokenised text"
-        speaker = self._speakers(batch.ids.cpu().numpy())
-        logits: Tensor | None = None
-        for number, teacher in enumerate((*self.parts, self.whole)):
-            rows = torch.from_numpy(np.flatnonzero(speaker == number)).to(batch.inputs.device)
-            if not len(rows):
-                continue
-            said = teacher.signals(Batch(batch.ids[rows], batch.views[rows], batch.inputs[rows])).logits
-            assert said is not None, "a live teacher always gives logits"
-            if logits is None:
-                logits = said.new_empty(len(batch), said.shape[1])
-            logits[rows] = said
-        assert logits is not None, "a batch has rows"
-        return Signals(logits=logits)
+        return by_row((*self.parts, self.whole), self._speakers(batch.ids.cpu().numpy()), batch)
 
     def _speakers(self, ids: Int[np.ndarray, " b"]) -> Int[np.ndarray, " b"]:
         place = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from limbeck.errors import ModelError
-from limbeck.teachers.rules import Panel, combined
+from limbeck.teachers.rules import ONE_OF, Panel, combined
 
 
 class Together(nn.Module):
@@ -16,14 +16,14 @@ class Together(nn.Module):
     Args:
         members: modules from raw views to logits.
         columns: for each member, which of its outputs are taken, in order; `None`: all as they are.
-        panel: how they are combined; "random" answers, when all are asked at once, with the mean of probabilities.
+        panel: how they are combined; the rules `ONE_OF`, when all are asked at once, by the mean of probabilities.
     """
 
     def __init__(self, members: Sequence[nn.Module], columns: Sequence[tuple[int, ...] | None], panel: Panel) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.columns = tuple(columns)
-        self.panel = replace(panel, rule="probabilities") if panel.rule == "random" else panel
+        self.panel = replace(panel, rule="probabilities") if panel.rule in ONE_OF else panel
 
     def forward(self, raw: Tensor) -> Float[Tensor, "b classes"]:
         """What they say together.

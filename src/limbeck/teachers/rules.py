@@ -11,8 +11,10 @@ from torch import Tensor
 
 from limbeck.errors import ModelError
 
-Rule = Literal["probabilities", "logits", "confidence", "random"]
+Rule = Literal["probabilities", "logits", "confidence", "random", "random-view"]
 RULES: tuple[str, ...] = get_args(Rule)
+ONE_OF: frozenset[str] = frozenset({"random", "random-view"})
+"""Rules under which one teacher speaks at a time; asked all together, they answer with the mean of probabilities."""
 _STEPS = 500
 
 
@@ -23,7 +25,8 @@ class Panel:
     Attributes:
         rule: "probabilities": `sum_i w_i p_i`; "logits": `softmax(sum_i w_i z_i)`, the geometric mean; "confidence":
             as "probabilities", each weight times `1 - H(p_i) / log C` of the row, so that who is sure counts more
-            (entropy-based weights, Kwon et al. 2020); "random": one teacher a step.
+            (entropy-based weights, Kwon et al. 2020); "random": one teacher a step; "random-view": one for each view of
+            each example.
         weights: one a teacher, summing to 1.
         places: for each teacher, which of the data's classes its outputs stand for; `None`: all of them.
     """
@@ -66,7 +69,7 @@ def combined(logits: Sequence[Float[Tensor, "b _"]], panel: Panel) -> Float[Tens
 
     Args:
         logits: each teacher's own, `(b, classes it knows)`; float32.
-        panel: not of rule "random", which asks one teacher alone.
+        panel: not of a rule in `ONE_OF`, which asks one teacher alone.
 
     Example:
         >>> sure, unsure = torch.tensor([[9.0, 0.0]]), torch.zeros(1, 2)

@@ -28,7 +28,8 @@ RULES: dict[str, Mapping[str, Any]] = {
     "mean of logits": {"rule": "logits", "shares": None},
     "by confidence": {"rule": "confidence", "shares": None},
     "learned weights": {"rule": "probabilities", "shares": "learned"},
-    "one at random": {"rule": "random", "shares": None},
+    "one at random a step": {"rule": "random", "shares": None},
+    "one at random a view": {"rule": "random-view", "shares": None},
 }
 """Name -> keys of the recipe's `teacher`."""
 
@@ -101,9 +102,9 @@ def _cost(found: Found) -> str:
     if not seconds:
         return "The teachers existed already; what several cost beside one is their labelling, which the table tells."
     return (
-        f"Training the {len(seconds)} teachers took {sum(seconds):.3g} s in all, {max(seconds):.3g} s the longest; a "
-        "guide or a live answer costs as often as there are teachers, but one at random asks one a step where it is "
-        "asked live."
+        f"Training the {len(seconds)} teachers took {sum(seconds):.3g} s in all, {max(seconds):.3g} s the longest. A "
+        "guide of all costs as often as there are teachers; one at random a view costs as much as one teacher's, and "
+        "one at random a step does where teachers are asked live."
     )
 
 
