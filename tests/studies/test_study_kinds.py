@@ -5,11 +5,14 @@ import pytest
 
 import limbeck as lk
 from limbeck.errors import InputError
+from limbeck.runs.given import Given
 from limbeck.studies import page
 from limbeck.studies.crossing import crossing, reached
+from limbeck.studies.kinds import data as data_kind
 from limbeck.studies.kinds import fidelity, missing_class
 from limbeck.studies.kinds import schedule as schedule_kind
 from limbeck.studies.record import Comparison
+from limbeck.verbs.planning import planned
 
 TINY = {
     "seed": 3,
@@ -49,8 +52,27 @@ def test_data_hides_labels_and_nothing_else(data):
 
 def test_data_trains_a_teacher_of_few_labels_as_long(data):
     teachers = {each.name: each for each in data.record.teachers}
-    assert teachers["kept-10"].labelled == data.record.arm("no teacher, 10%").labelled
+    assert list(teachers) == ["teacher", "kept-10-1", "kept-10-2"], "one a seed, since each seed keeps other labels"
+    assert teachers["kept-10-1"].labelled == data.record.arm("no teacher, 10%").labelled
     assert teachers["teacher"].labelled == data.record.arm("no teacher, 100%").labelled
+
+
+def test_data_draws_other_labels_for_each_seed_and_no_others_for_a_larger_share():
+    chosen = planned(TINY, Given(), {"name": "draws"})
+    few, more = (data_kind._drawn(chosen, part) for part in (0.05, 0.2))
+    labelled = [[set(plan.splits.labelled.ids) for plan in plans] for plans in (few, more)]
+    assert labelled[0][0] != labelled[0][1]
+    assert all(small < large for small, large in zip(*labelled, strict=True))
+    assert [plan.first_seed for plan in few] == [chosen.first_seed, chosen.first_seed + 1]
+    assert all(set(plan.splits.transfer.ids) == set(chosen.splits.transfer.ids) for plan in few)
+    assert all(set(plan.splits.validation.ids) == set(chosen.splits.validation.ids) for plan in few)
+
+
+def test_each_seed_hears_the_teacher_of_its_own_labels(data):
+    """Agreement is counted with that teacher, and differs from that with the other seed's."""
+    arm = data.record.arm("teacher of the same labels, 10%")
+    assert arm.tutor == "kept-10-1"
+    assert len({seed.agreement for seed in arm.seeds}) == 2
 
 
 def test_data_says_where_the_baseline_is_equalled(data):
@@ -74,18 +96,19 @@ def test_time_gives_every_length_a_run_of_its_own(time):
     for arm in time.record.arms:
         by_line.setdefault(arm.line, []).append(arm)
     assert {line: [arm.steps for arm in arms] for line, arms in by_line.items()} == {
-        "no teacher": [20, 10, 5, 2], "student": [20, 10, 5, 2],
+        "no teacher": [20, 10, 5, 2], "student": [20, 10, 5, 2], "teacher in the first 30%": [20, 10, 5, 2],
     }  # fmt: skip
     for arms in by_line.values():
         assert all(arm.settings == arms[0].settings for arm in arms)
         assert all(seed.steps == arm.steps for arm in arms for seed in arm.seeds)
+    assert by_line["student"][0].settings == by_line["teacher in the first 30%"][0].settings
 
 
 def test_time_counts_the_teacher(time):
     found = {finding.name: finding.value for finding in time.record.findings}
-    if "seconds, teacher included" in found:
+    if "seconds, teacher included: student" in found:
         teacher = time.record.teachers[0]
-        cost = found["seconds, teacher included"] - found["seconds, teacher there"]
+        cost = found["seconds, teacher included: student"] - found["seconds, teacher there: student"]
         assert cost == pytest.approx(teacher.train_s + teacher.labelling_s)
 
 
@@ -172,6 +195,38 @@ def test_schedule_refuses_what_it_decides_itself(more, told, tmp_path):
     assert not (tmp_path / "schedule").exists()
 
 
+@pytest.mark.parametrize("kind", ["data", "time", "ensembles", "teachers", "born-again", "schedule"])
+def test_a_recipe_that_hears_no_teacher_is_refused(kind, tmp_path):
+    several = {"ensemble": [TINY["teacher"], TINY["teacher"]]} if kind == "ensembles" else TINY["teacher"]
+    recipe = TINY | {"objective": [{"method": "hard-labels"}], "teacher": several}
+    more = {"teachers": ["wide-mlp", "resnet"]} if kind == "teachers" else {}
+    with pytest.raises(InputError, match="listens to no teacher"):
+        lk.study(kind=kind, recipe=recipe, out=tmp_path / kind, **more)
+    assert not (tmp_path / kind).exists()
+
+
+def test_no_teacher_at_all_is_no_candidate_of_a_student_with_one(tmp_path):
+    """The default objective may choose no teacher; a study of the teacher may not."""
+    found = study("time", tmp_path, overrides={"tune.trials": 3, "verdict.seeds": 1, "train.epochs": 1})
+    taught = [arm for arm in found.record.arms if arm.tutor is not None]
+    assert all(arm.settings["teacher_share"] > 0 for arm in taught)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "told"),
+    [
+        ("time", {"without": 3}, "--without; it is for missing-class"),
+        ("temperature", {"shares": [0.5]}, "--shares; it is for data and schedule"),
+        ("data", {"generations": 2}, "--generations; it is for born-again"),
+        ("time", {"overrides": {"lineage": {"generations": 2}}}, "links one by one"),
+    ],
+)
+def test_what_a_study_would_not_look_at_is_refused(kind, more, told, tmp_path):
+    with pytest.raises(InputError, match=told):
+        study(kind, tmp_path, **more)
+    assert not (tmp_path / kind).exists()
+
+
 @pytest.mark.parametrize("kind", ["data", "time", "temperature", "schedule"])
 def test_pages_show_every_arm(kind, request):
     record = request.getfixturevalue(kind).record
@@ -199,6 +254,18 @@ def test_a_crossing_turns_with_the_metric():
     up = crossing(places, [difference(d, 0.02) for d in values], higher_is_better=True)
     down = crossing(places, [difference(-d, 0.02) for d in values], higher_is_better=False)
     assert up == down
+
+
+def test_enough_needs_the_whole_interval_above_the_margin_from_there_on():
+    places = [1, 10, 100]
+
+    def enough(*values):
+        return crossing(places, [difference(d, 0.02) for d in values], higher_is_better=True, margin=0.03).enough
+
+    assert enough(-0.1, 0.0, 0.1) == 10
+    assert enough(-0.1, -0.02, 0.1) == 100
+    assert enough(0.1, -0.1, 0.0) == 100, "what is known at 1 does not hold at 10"
+    assert enough(0.1, 0.1, -0.1) is None
 
 
 def test_nothing_is_reached_where_nothing_is():

@@ -60,12 +60,28 @@ def against(
     Returns:
         One comparison an arm, in order.
     """
+    return paired(found, [(arm, other) for arm in arms], about=about)
+
+
+def paired(
+    found: Found, pairs: Sequence[tuple[str, str]], *, about: Mapping[str, str] | None = None
+) -> list[Comparison]:
+    """Compares each arm with the other of its pair on test, with Holm's correction over all of these comparisons.
+
+    Args:
+        found: what the models answered.
+        pairs: (arm, whom it is compared with).
+        about: how sentences call the arms, where not as the design does.
+
+    Returns:
+        One comparison a pair, in order.
+    """
     called = {member.name: member.about for member in found.design.members} | dict(about or {})
-    task, theirs = found.plan.task, found.scores(other)
+    task = found.plan.task
     contrasts = [
         contrast(
             found.scores(arm),
-            theirs,
+            found.scores(other),
             higher_is_better=task.metric.higher_is_better,
             margin=found.plan.recipe.verdict.margin,
             metric=task.metric.name,
@@ -73,16 +89,16 @@ def against(
             arm=called[arm],
             against=called[other],
         )
-        for arm in arms
+        for arm, other in pairs
     ]
-    known = [each.p_value for each in contrasts if each.p_value is not None]
-    adjusted = iter(holm(known))
+    tested = [each.p_value for each in contrasts if each.p_value is not None]
+    adjusted = iter(holm(tested))
     made = []
-    for arm, each in zip(arms, contrasts, strict=True):
+    for (arm, other), each in zip(pairs, contrasts, strict=True):
         p_value = None if each.p_value is None else next(adjusted)
         sentence = each.sentence
-        if p_value is not None and len(known) > 1:
-            sentence = together(sentence, each.outcome, p_value, len(known))
+        if p_value is not None and len(tested) > 1:
+            sentence = together(sentence, each.outcome, p_value, len(tested))
         values = asdict(each) | {"p_value_holm": p_value, "sentence": sentence}
         made.append(Comparison(arm=arm, against=other, **{name: values[name] for name in _SHARED}))
     return made

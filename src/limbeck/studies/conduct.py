@@ -11,7 +11,7 @@ from limbeck.measuring.evaluate import predict
 from limbeck.runs import stages
 from limbeck.runs.arms import Arm
 from limbeck.runs.clock import Clock
-from limbeck.runs.fit import Settings, Shop
+from limbeck.runs.fit import Fitted, Settings, Shop
 from limbeck.runs.guided import hear
 from limbeck.runs.plan import Plan
 from limbeck.runs.predictions import teacher_logits
@@ -48,7 +48,7 @@ def conduct(
             chosen = _tuned(member, choices, shops[0])
         choices[member.name] = chosen.settings
         with clock.stage("students"):
-            fitted = stages.seeds(member.plan, chosen.arm, chosen.settings, shops, member.name)
+            fitted = _trained(member, chosen, shops)
         made[member.name] = replace(chosen, fitted=tuple(fitted))
         if member.name in teach:
             pupils[member.name] = [
@@ -72,12 +72,24 @@ def asked(plan: Plan, design: Design, trained: Mapping[str, Trained], taught: Ma
     return Found(plan, design, trained, taught, test, teachers)
 
 
+def _trained(member: Member, chosen: Trained, shops: Sequence[Shop]) -> list[Fitted]:
+    """One model a seed, each on the member's plan, or on its own draw."""
+    if not member.draws:
+        return stages.seeds(member.plan, chosen.arm, chosen.settings, shops, member.name)
+    return [
+        stages.seeds(draw.plan, draw.arm, chosen.settings, shop, member.name)[0]
+        for draw, shop in zip(member.draws, shops, strict=True)
+    ]
+
+
 def _taught(name: str, design: Design, folder: Path, clock: Clock, reporter: Reporter) -> Taught:
     """One teacher for all arms that listen to it."""
-    tutor, own = design.tutors[name], folder if name == TEACHER else folder / "teachers" / name
+    tutor = design.tutors[name]
+    home = tutor.home or name
+    own = folder if name == TEACHER else folder / "teachers" / home
     with clock.stage("teacher"):
         raised, _shop = stages.teacher(tutor.plan, tutor.plan.shop(folder, reporter), own)
-    stage = f"guide of {name}" if name != TEACHER else "guide"
+    stage = f"guide of {home}" if name != TEACHER else "guide"
     return _heard(raised, name, tutor.plan, design, own, clock=clock, stage=stage, reporter=reporter)
 
 
@@ -94,7 +106,7 @@ def _heard(
     raised: Raised, name: str, plan: Plan, design: Design, folder: Path, *, clock: Clock, stage: str, reporter: Reporter
 ) -> Taught:
     """A teacher as its arms hear it: it speaks once, into a guide, where that pays."""
-    listeners = [(member, member.arm({})) for member in design.members if member.tutor == name]
+    listeners = [(member, member.arm({})) for member in design.members if name in _tutors(member)]
     together = [each for each in listeners if not _more(each[1], plan)]
     hearing = replace(plan, arms=tuple(arm for _, arm in together), steps=_steps(together, plan))
     with clock.stage(stage):
@@ -105,6 +117,10 @@ def _heard(
         if _more(arm, plan)
     }
     return Taught(raised, heard, apart, clock.seconds[stage])
+
+
+def _tutors(member: Member) -> set[str | None]:
+    return {draw.tutor for draw in member.draws} if member.draws else {member.tutor}
 
 
 def _steps(listeners: Sequence[tuple[Member, Arm]], plan: Plan) -> int:
@@ -133,6 +149,8 @@ def _shops(
     reporter: Reporter,
 ) -> list[Shop]:
     """One a seed: each hears the member's teacher, or the model of its place among an earlier member's."""
+    if member.draws:
+        return [_shop(member, taught.get(draw.tutor or ""), folder, reporter) for draw in member.draws]
     count = max(1, member.plan.recipe.verdict.seeds)
     tutor = member.tutor or ""
     if tutor in pupils:

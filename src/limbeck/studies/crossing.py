@@ -1,6 +1,8 @@
 """Where one side reaches another: the least share, or number of steps, at which it is as good, with its interval.
 
-The interval inverts those of the differences: it holds every place at which the difference may be zero.
+The interval inverts those of the differences: it runs from the first place at which the difference may be zero to the
+first at which it is known not to be behind. Where one side is barely better than the other it has no end, however many
+seeds there are; `enough` answers then: from there on, the first is known to be behind by no more than a margin.
 """
 
 from collections.abc import Sequence
@@ -19,12 +21,14 @@ class Crossing:
         low: of the interval's better end: before it, the difference is known to be behind.
         high: of the interval's worse end: from it on, it is known not to be behind.
         first: the first point; at it, a crossing may lie before.
+        enough: the first point from which on the difference is known to be behind by less than the margin.
     """
 
     at: float | None
     low: float | None
     high: float | None
     first: float
+    enough: float | None = None
 
     def words(self, unit: str) -> str:
         """The place and its interval in words.
@@ -45,6 +49,21 @@ class Crossing:
         place = f"{_shown(self.at)}{unit}{' or less' if self.at <= self.first else ''}"
         return f"{place} (95% interval: {self._interval()})"
 
+    def enough_words(self, unit: str, margin: str) -> str:
+        """From where on it is known to be as good within the margin.
+
+        Args:
+            unit: as in `words`.
+            margin: "0.5 points".
+
+        Example:
+            >>> Crossing(30.0, 10.0, None, 1.0, 50.0).enough_words("% of the labels", "0.5 points")
+            'from 50% of the labels on it is known to be behind by less than 0.5 points'
+        """
+        if self.enough is None:
+            return f"nowhere is it known to be behind by less than {margin}"
+        return f"from {_shown(self.enough)}{unit} on it is known to be behind by less than {margin}"
+
     def _interval(self) -> str:
         low = self.low if self.low is not None and self.low > self.first else None
         if self.high is not None and self.high <= self.first:
@@ -58,13 +77,16 @@ def _shown(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def crossing(places: Sequence[float], differences: Sequence[Comparison], *, higher_is_better: bool) -> Crossing:
+def crossing(
+    places: Sequence[float], differences: Sequence[Comparison], *, higher_is_better: bool, margin: float = 0.0
+) -> Crossing:
     """Where differences, given at places in ascending order, first reach zero.
 
     Args:
         places: above 0; between them the logarithm is interpolated.
         differences: of each place, from what is to be reached.
         higher_is_better: the metric's direction.
+        margin: how far behind counts as no worse, in the metric's own unit; stated beforehand.
 
     Returns:
         The place of the mean and of both ends of its interval.
@@ -74,8 +96,16 @@ def crossing(places: Sequence[float], differences: Sequence[Comparison], *, high
     ends = [sorted(sign * end for end in each.ci95 or (each.difference, each.difference)) for each in differences]
     return Crossing(
         reached(places, means), reached(places, [high for _, high in ends]), reached(places, [low for low, _ in ends]),
-        places[0],
+        places[0], _from_there_on(places, [low > -margin for low, _ in ends]),
     )  # fmt: skip
+
+
+def _from_there_on(places: Sequence[float], holds: Sequence[bool]) -> float | None:
+    """The first place of the last unbroken stretch; places between points are not known of, so none is interpolated."""
+    found = None
+    for place, held in zip(places, holds, strict=True):
+        found = (place if found is None else found) if held else None
+    return found
 
 
 def reached(places: Sequence[float], values: Sequence[float]) -> float | None:

@@ -36,6 +36,21 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """One seed of an arm whose seeds differ in more than their weights.
+
+    Attributes:
+        plan: data and seed (`from_seed`, one of them) it is trained by.
+        arm: as the member's, on this plan's data.
+        tutor: which of the design's teachers it listens to; `None`: nobody.
+    """
+
+    plan: Plan
+    arm: Arm
+    tutor: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One arm of a study.
 
@@ -49,6 +64,8 @@ class Member:
         after: the member whose choice it builds on.
         tutor: which of the design's teachers it listens to; or an earlier member, whose model of the same place among
             the seeds teaches it; `None`: nobody.
+        draws: one a seed, where examples or teachers are drawn anew for each; settings are chosen on the first. Empty:
+            all seeds share plan and tutor.
     """
 
     name: str
@@ -59,6 +76,11 @@ class Member:
     at: float | None = None
     after: str | None = None
     tutor: str | None = TEACHER
+    draws: tuple[Draw, ...] = ()
+
+    def tutor_of(self, place: int) -> str | None:
+        """Whom the seed at that place listens to."""
+        return self.draws[place].tutor if self.draws else self.tutor
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +90,12 @@ class Tutor:
     Attributes:
         about: how sentences call it.
         plan: by which it is raised, and heard.
+        home: teachers of one home are the same ones, whose guides serve all of them; `None`: a home of its own.
     """
 
     about: str
     plan: Plan
+    home: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,7 @@ def _curve(fitted: Sequence[Fitted], key: str) -> list[tuple[int, float]]:
 
 def _seed(found: Found, name: str, place: int, fitted: Fitted, folder: Path) -> SeedRecord:
     task, splits = found.plan.task, found.plan.splits
-    logits, tutor = found.test[name][place], found.trained[name].member.tutor or TEACHER
+    logits, tutor = found.test[name][place], found.trained[name].member.tutor_of(place) or TEACHER
     pupil = tutor in found.design.pupils()
     teacher = found.test[tutor][place] if pupil else found.teachers.get(tutor)
     faithful = None if teacher is None else fidelity(task, logits, teacher, splits.test.labels, None)

@@ -109,11 +109,13 @@ def study(
     from limbeck.runs.plan import plan
     from limbeck.runs.stop import stoppable
     from limbeck.studies.design import Options
-    from limbeck.studies.kinds import named
+    from limbeck.studies.kinds import named, refuse_others
     from limbeck.studies.run import run
     from limbeck.verbs.planning import recipe_of, smaller
 
     how = named(kind)
+    own = {"methods": methods, "shares": shares, "without": without, "teachers": teachers, "generations": generations}
+    refuse_others(kind, [name for name, value in own.items() if value is not None])
     if kind == "fidelity" and isinstance(recipe, str | Path) and Path(recipe).is_dir():
         return _of_a_study(Path(recipe), None if out is None else Path(out))
     given = Given(
@@ -125,6 +127,10 @@ def study(
     several = list(teacher) if isinstance(teacher, Sequence) else [teacher]
     with stoppable(), joined(), lent(*(each for each in several if isinstance(each, nn.Module))):
         read = recipe_of(recipe, given, changes)
+        if read.lineage is not None:
+            raise RecipeError(
+                "lineage: studies train links one by one; remove it, or ask study born-again or study teachers (via)"
+            )
         folder = Path(out) if out is not None else Path("studies") / f"{read.name}-{kind}"
         refuse_early(folder)
         with plain_shortage("labelling or measuring", smaller(read.train.batch_size)):

@@ -1,9 +1,9 @@
 """The kinds of study: what each asks, trains, finds and shows; one file each.
 
-A kind's module holds `QUESTION`, `CHANGES`, `design(plan, options)`, `answer(found)` and `view(study)`.
+A kind's module holds `QUESTION`, `TAKES`, `CHANGES`, `design(plan, options)`, `answer(found)` and `view(study)`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -28,12 +28,19 @@ KINDS = {
     "born-again": "limbeck.studies.kinds.born_again",
 }
 """Kind -> its module."""
+OPTIONS = {
+    "methods": "--methods", "shares": "--shares", "without": "--without", "teachers": "--teachers",
+    "generations": "--generations",
+}  # fmt: skip
+"""What a study can be asked beside its recipe, and how the command line spells it."""
 
 
 class Kind(Protocol):
     """The role that a kind's module fills."""
 
     QUESTION: str
+    TAKES: tuple[str, ...]
+    """Which of `OPTIONS` it takes."""
     CHANGES: Mapping[str, Any]
     """Recipe keys that the kind decides."""
 
@@ -59,3 +66,18 @@ def named(kind: str) -> Kind:
     if kind not in KINDS:
         raise RecipeError(f"study: {kind!r} is no kind of study; use one of: {', '.join(KINDS)}")
     return cast("Kind", import_module(KINDS[kind]))
+
+
+def refuse_others(kind: str, asked: Collection[str]) -> None:
+    """Refuses options that the kind would not look at.
+
+    Args:
+        kind: there is one of that name.
+        asked: of `OPTIONS`, those that were given.
+
+    Raises:
+        RecipeError: one of them is another kind's.
+    """
+    for option in sorted(set(asked) - set(named(kind).TAKES)):
+        whose = [each for each in KINDS if option in named(each).TAKES]
+        raise RecipeError(f"study {kind} takes no {OPTIONS[option]}; it is for {' and '.join(whose)}")

@@ -20,11 +20,13 @@ from limbeck.studies.compared import against, counted
 from limbeck.studies.design import Design, Member, Options, constant, from_seed, settled
 from limbeck.studies.found import Found, mean
 from limbeck.studies.record import Comparison, Finding, StudyRecord
+from limbeck.studies.scheduled import listening
 from limbeck.studies.view import Figure, Table, View
 from limbeck.studies.words import in_words
 from limbeck.task import Array
 
 QUESTION = "Does a student that teaches its equal make a better one?"
+TAKES: tuple[str, ...] = ("generations",)
 CHANGES: Mapping[str, Any] = {}
 GENERATIONS = 3
 APART = 1000
@@ -44,9 +46,7 @@ def design(plan: Plan, options: Options) -> Design:
         raise RecipeError(f"study born-again: generations is at least 1, got {count}")
     if plan.recipe.guide.from_ is not None:
         raise RecipeError("study born-again: each generation is its own teacher; remove guide.from")
-    student, first = plan.arms[0], plan.first_seed
-    if not any(stage.needs().teacher for stage in student.stages(student.candidates[0])):
-        raise RecipeError("study born-again: the recipe's objective listens to no teacher; use soft-targets")
+    student, first = listening(plan.arms[0], "born-again"), plan.first_seed
     baseline = comparison_arms(plan.recipe, plan.splits, len(student.candidates))[0]
     members = [
         Member(FRESH, "the student on labels alone", plan, constant(baseline), line=LINE, at=0, tutor=None),

@@ -1,6 +1,7 @@
 """`data`: how many labels does a teacher replace? Quality against the share of labels that the student may see."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from math import ceil
 from typing import Any, TypeVar
 
@@ -10,20 +11,23 @@ from limbeck.data.split import keep_labels
 from limbeck.data.subset import Subset, without_labels
 from limbeck.errors import RecipeError
 from limbeck.recipe.teachers import OneTeacher, Teacher
-from limbeck.runs.arms import comparison_arms, student_arm
+from limbeck.record import MetricRecord
+from limbeck.runs.arms import Arm, comparison_arms, student_arm
 from limbeck.runs.plan import Plan
 from limbeck.runs.splits import Splits
 from limbeck.studies import cells, charts
 from limbeck.studies.answer import Answer
-from limbeck.studies.compared import against
+from limbeck.studies.compared import against, paired
 from limbeck.studies.crossing import crossing
-from limbeck.studies.design import TEACHER, Design, Member, Options, Tutor, constant
+from limbeck.studies.design import TEACHER, Design, Draw, Member, Options, Tutor, constant, from_seed
 from limbeck.studies.found import Found
-from limbeck.studies.record import Finding, StudyRecord
+from limbeck.studies.record import Comparison, Finding, StudyRecord
+from limbeck.studies.scheduled import listening
 from limbeck.studies.view import Figure, Table, View
-from limbeck.studies.words import in_words, share
+from limbeck.studies.words import in_words, points, share
 
 QUESTION = "How many labels does a teacher replace?"
+TAKES: tuple[str, ...] = ("shares",)
 CHANGES = {"data.keep_labels": 1.0}
 """Shares are of all labels; validation is split off first and is the same for all of them."""
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -36,42 +40,58 @@ def design(plan: Plan, options: Options) -> Design:
     """At each share: no teacher, a teacher of all labels, and one that saw no more labels than the student."""
     members: list[Member] = []
     tutors = {TEACHER: Tutor("the teacher of all labels", plan)}
-    most, seen, notes = len(plan.arms[0].candidates), set[int](), []
+    seen: set[int] = set()
     own = plan.recipe.teacher.learns is not None
+    notes = ["Which labels are kept is drawn anew for each seed, and with them the teacher that saw no others."]
     if not own:
-        notes.append("The teacher exists already, so there is none that saw the student's labels only.")
+        notes = ["Which labels are kept is drawn anew for each seed.",
+                 "The teacher exists already, so there is none that saw the student's labels only."]  # fmt: skip
     for part in sorted(options.shares or SHARES):
         if not 0 < part <= 1:
             raise RecipeError(f"study: a share of labels is above 0 and at most 1 (1 is 100%), got {part:g}")
-        splits = _with_share(plan.splits, part, plan.recipe.seed)
-        if len(splits.labelled) in seen:
+        plans = _drawn(plan, part)
+        labels = len(plans[0].splits.labelled)
+        if labels in seen:
             notes.append(f"{share(part)} of the labels are as many as a smaller share (one a class is kept); left out.")
             continue
-        seen.add(len(splits.labelled))
-        here = replace(plan, splits=splits)
-        baseline = comparison_arms(plan.recipe, splits, most)[0]
-        student = student_arm(plan.recipe, plan.given, splits)
+        seen.add(labels)
         said = f"with {share(part)} of the labels"
         members += [
-            Member(
-                f"{BASELINE}, {share(part)}", f"the student without a teacher, {said}", here, constant(baseline),
-                line=BASELINE, at=100 * part, tutor=None,
-            ),
-            Member(
-                f"{ALL}, {share(part)}", f"the student {said} and a teacher of all", here, constant(student), line=ALL,
-                at=100 * part,
-            ),
-        ]  # fmt: skip
+            _member(plans, BASELINE, f"the student without a teacher, {said}", part, [None] * len(plans)),
+            _member(plans, ALL, f"the student {said} and a teacher of all", part, [TEACHER] * len(plans)),
+        ]
         if own and part < 1:
-            tutor = f"kept-{100 * part:g}"
-            tutors[tutor] = Tutor(
-                f"the teacher of {share(part)} of the labels", _teacher_of(here, len(plan.splits.teacher))
-            )
-            about = f"the student {said} and a teacher of the same"
-            members.append(
-                Member(f"{KEPT}, {share(part)}", about, here, constant(student), line=KEPT, at=100 * part, tutor=tutor)
-            )
+            names = [f"kept-{100 * part:g}-{number}" for number in range(1, len(plans) + 1)]
+            for place, (name, here) in enumerate(zip(names, plans, strict=True)):
+                taught = _teacher_of(here, len(plan.splits.teacher), (plan.recipe.seed + place) % 2**32)
+                tutors[name] = Tutor(f"a teacher of {share(part)} of the labels", taught)
+            members.append(_member(plans, KEPT, f"the student {said} and a teacher of the same", part, names))
     return Design(tuple(members), tutors, tuple(notes))
+
+
+def _drawn(plan: Plan, part: float) -> list[Plan]:
+    """One plan a seed, each with a share of the labels drawn for it; what a smaller share keeps, a larger keeps too."""
+    count = 1 if part == 1 else max(1, plan.recipe.verdict.seeds)
+    splits = [_with_share(plan.splits, part, plan.recipe.seed + place) for place in range(count)]
+    seeds = range(max(1, plan.recipe.verdict.seeds))
+    return [replace(from_seed(plan, plan.first_seed + place, count=1), splits=splits[place % count]) for place in seeds]
+
+
+def _member(plans: Sequence[Plan], line: str, about: str, part: float, tutors: Sequence[str | None]) -> Member:
+    """One line's arm at a share, with a draw a seed."""
+    arms = [_arm(plan, line) for plan in plans]
+    draws = tuple(Draw(*each) for each in zip(plans, arms, tutors, strict=True))
+    return Member(
+        f"{line}, {share(part)}", about, plans[0], constant(arms[0]), line=line, at=100 * part, tutor=tutors[0],
+        draws=draws,
+    )  # fmt: skip
+
+
+def _arm(plan: Plan, line: str) -> Arm:
+    student = listening(student_arm(plan.recipe, plan.given, plan.splits), "data")
+    if line == BASELINE:
+        return comparison_arms(plan.recipe, plan.splits, len(student.candidates))[0]
+    return student
 
 
 def _with_share(splits: Splits, part: float, seed: int) -> Splits:
@@ -83,11 +103,17 @@ def _with_share(splits: Splits, part: float, seed: int) -> Splits:
     )
 
 
-def _teacher_of(plan: Plan, whole: int) -> Plan:
-    """A teacher of fewer labels makes as many steps as that of all, so that it is not worse for want of training."""
+def _teacher_of(plan: Plan, whole: int, seed: int) -> Plan:
+    """A teacher of fewer labels makes as many steps as that of all, so that it is not worse for want of training.
+
+    Args:
+        plan: with the labels that are left.
+        whole: examples that the teacher of all labels learns from.
+        seed: of the teacher's own weights and batches.
+    """
     times = whole / len(plan.splits.labelled)
     teacher = _longer(plan.recipe.teacher, times).model_copy(update={"min_quality": None})
-    return replace(plan, recipe=plan.recipe.model_copy(update={"teacher": teacher}))
+    return replace(plan, recipe=plan.recipe.model_copy(update={"teacher": teacher, "seed": seed}))
 
 
 def _longer(teacher: _T, times: float) -> _T:
@@ -106,40 +132,44 @@ def answer(found: Found) -> Answer:
     """The share at which a student with a teacher equals the one without on all labels."""
     members = found.design.members
     last = max((m for m in members if m.line == BASELINE), key=lambda m: m.at or 0)
-    better = found.plan.task.metric.higher_is_better
-    comparisons, findings, sentences = [], [], []
+    comparisons: list[Comparison] = []
+    findings, sentences = [], []
     for line in (ALL, KEPT):
         arms = sorted((m for m in members if m.line == line), key=lambda m: m.at or 0)
-        if not arms:
-            continue
-        made = against(found, [m.name for m in arms], last.name)
-        comparisons += made
-        place = crossing([m.at or 0 for m in arms], made, higher_is_better=better)
-        who, end = f"a student with a {line}", f"{last.at:g}% of the labels"
-        said = place.words("% of the labels")
-        if place.at is None:
-            sentences.append(f"Nowhere does {who} equal one without a teacher on {end}: {said}.")
-        else:
-            sentences.append(f"{who[0].upper()}{who[1:]} equals one without a teacher on {end} from {said}.")
-        interval = None if place.low is None or place.high is None else (place.low, place.high)
-        findings.append(
-            Finding(
-                name=f"share that equals the baseline: {line}",
-                value=place.at,
-                ci95=interval,
-                unit="% of the labels",
-                sentence=f"Share that equals the baseline on {end}, {line}: {said}.",
-            )
-        )
-    for part in sorted({m.at for m in members if m.at is not None}):
-        base = next(m.name for m in members if m.line == BASELINE and m.at == part)
-        comparisons += against(found, [m.name for m in members if m.at == part and m.line != BASELINE], base)
+        if arms:
+            made = against(found, [m.name for m in arms], last.name)
+            comparisons += made
+            sentence, finding = _replaced(found, arms, made, last)
+            sentences.append(sentence)
+            findings.append(finding)
+    base = {m.at: m.name for m in members if m.line == BASELINE}
+    comparisons += paired(found, [(m.name, base[m.at]) for m in members if m.line != BASELINE])
     note = (
         "Validation is as large for every share, so that the choice of settings does not blur the answer; whoever has "
         "few labels has fewer to choose on. All students make as many steps; those with a teacher also learn from the "
         "examples without labels."
     )
     return Answer(tuple(sentences), tuple(comparisons), tuple(findings), (note,))
+
+
+def _replaced(found: Found, arms: Sequence[Member], made: Sequence[Comparison], last: Member) -> tuple[str, Finding]:
+    """Where one line equals the student without a teacher on all labels."""
+    metric, margin = found.plan.task.metric, found.plan.recipe.verdict.margin
+    place = crossing([m.at or 0 for m in arms], made, higher_is_better=metric.higher_is_better, margin=margin)
+    who, end, unit = f"a student with a {arms[0].line}", f"{last.at:g}% of the labels", "% of the labels"
+    said, enough = place.words(unit), place.enough_words(unit, points(margin, MetricRecord(**asdict(metric))))
+    if place.at is None:
+        sentence = f"The mean of {who} does not equal that of one without a teacher on {end}: {said}; {enough}."
+    else:
+        sentence = f"{who[0].upper()}{who[1:]} equals one without a teacher on {end} from {said}; {enough}."
+    finding = Finding(
+        name=f"share that equals the baseline: {arms[0].line}",
+        value=place.at,
+        ci95=None if place.low is None or place.high is None else (place.low, place.high),
+        unit=unit,
+        sentence=f"Share that equals the baseline on {end}, {arms[0].line}: {said}; {enough}.",
+    )
+    return sentence, finding
 
 
 def view(study: StudyRecord) -> View:

@@ -8,7 +8,7 @@ from limbeck.errors import RecipeError
 from limbeck.recipe.teachers import Teacher
 from limbeck.record import MetricRecord
 from limbeck.reporting import numbers
-from limbeck.runs.arms import comparison_arms
+from limbeck.runs.arms import Arm, comparison_arms
 from limbeck.runs.plan import Plan
 from limbeck.runs.teacher import require_quality
 from limbeck.studies import cells, charts
@@ -17,10 +17,12 @@ from limbeck.studies.compared import against, counted
 from limbeck.studies.design import Design, Member, Options, Tutor, constant
 from limbeck.studies.found import Found
 from limbeck.studies.record import StudyRecord, TeacherRecord
+from limbeck.studies.scheduled import listening
 from limbeck.studies.view import Figure, Table, View
 from limbeck.studies.words import file_name, in_words
 
 QUESTION = "Do several teachers teach one student better than the best of them?"
+TAKES: tuple[str, ...] = ()
 CHANGES: Mapping[str, Any] = {}
 BASELINE, SINGLE, RULE = "no teacher", "one teacher", "several teachers"
 RULES: dict[str, Mapping[str, Any]] = {
@@ -32,6 +34,8 @@ RULES: dict[str, Mapping[str, Any]] = {
     "one at random a view": {"rule": "random-view", "shares": None},
 }
 """Name -> keys of the recipe's `teacher`."""
+ALL = "all"
+"""Where the guides lie that most rules read."""
 
 
 def design(plan: Plan, options: Options) -> Design:
@@ -45,22 +49,27 @@ def design(plan: Plan, options: Options) -> Design:
         )
     if any(member.knows is not None for member in plan.teacher.members):
         raise RecipeError("study ensembles compares teachers that know all classes; leave specialists out")
-    baseline = comparison_arms(plan.recipe, plan.splits, len(plan.arms[0].candidates))[0]
+    student = listening(plan.arms[0], "ensembles")
+    baseline = comparison_arms(plan.recipe, plan.splits, len(student.candidates))[0]
     members = [Member(BASELINE, "the student without a teacher", plan, constant(baseline), line=BASELINE, tutor=None)]
     tutors: dict[str, Tutor] = {}
     for number in range(len(teacher.ensemble)):
         name = f"teacher {number + 1}"
         tutors[file_name(name)] = Tutor(name, plan.member(number))
-        members.append(_member(plan, name, f"the student of {name} alone", SINGLE))
+        members.append(_member(plan, student, name, f"the student of {name} alone", SINGLE))
     for name, keys in RULES.items():
-        tutors[file_name(name)] = Tutor(f"all teachers, {name}", _ruled(plan, teacher, keys))
-        members.append(_member(plan, name, f"the student of all teachers, {name}", RULE))
-    note = "All rules hear the same teachers, which are trained once; each rule keeps guides of its own."
+        home = None if keys["rule"] == "random-view" else ALL
+        tutors[file_name(name)] = Tutor(f"all teachers, {name}", _ruled(plan, teacher, keys), home)
+        members.append(_member(plan, student, name, f"the student of all teachers, {name}", RULE))
+    note = (
+        "All rules hear the same teachers, which are trained once and label once: a guide each for all rules, and one "
+        "in which they take turns, for one at random a view."
+    )
     return Design(tuple(members), tutors, (note,))
 
 
-def _member(plan: Plan, name: str, about: str, line: str) -> Member:
-    return Member(name, about, plan, constant(plan.arms[0]), line=line, tutor=file_name(name))
+def _member(plan: Plan, student: Arm, name: str, about: str, line: str) -> Member:
+    return Member(name, about, plan, constant(student), line=line, tutor=file_name(name))
 
 
 def _ruled(plan: Plan, teacher: Teacher, keys: Mapping[str, Any]) -> Plan:

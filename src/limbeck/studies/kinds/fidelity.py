@@ -22,6 +22,7 @@ from limbeck.studies.record import ArmRecord, Finding, StudyRecord
 from limbeck.studies.view import Figure, Table, View
 
 QUESTION = "Does the student that agrees more with its teacher score higher?"
+TAKES: tuple[str, ...] = ()
 CHANGES: Mapping[str, Any] = {}
 LISTENS, ALONE = "hears a teacher", "no teacher"
 COLOURS = {LISTENS: "student", ALONE: "baseline"}

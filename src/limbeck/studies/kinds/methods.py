@@ -19,6 +19,7 @@ from limbeck.studies.view import Figure, Table, View
 from limbeck.studies.words import in_words, listed
 
 QUESTION = "Which method teaches this student best, and which are worse than no teacher at all?"
+TAKES: tuple[str, ...] = ("methods",)
 CHANGES: Mapping[str, Any] = {}
 BASELINE = "baseline"
 TARGETS = {"multiclass": "soft-targets", "regression": "regression-targets"}

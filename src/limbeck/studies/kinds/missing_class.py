@@ -28,6 +28,7 @@ from limbeck.studies.record import Finding, StudyRecord
 from limbeck.studies.view import Figure, Table, View
 
 QUESTION = "Does a student know a class that it never saw?"
+TAKES: tuple[str, ...] = ("without",)
 CHANGES: Mapping[str, Any] = {"data.keep_labels": 1.0}
 """All labels are known, so that it is known which examples to leave out."""
 BASELINE, WHOLE, WITHOUT = "no teacher, class left out", "whole transfer set", "class left out"

@@ -4,33 +4,32 @@ Their "optimal results when it is only performed for the first 20-50% of trainin
 the user's own data: the teacher first and labels after it, the other way round, and a teacher that fades.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from limbeck.errors import RecipeError
-from limbeck.objectives import Constant, Decay, First, HardLabels, Late, Objective, Schedule, WeightedSum
 from limbeck.record import MetricRecord
 from limbeck.runs.arms import Arm, comparison_arms
-from limbeck.runs.fit import Settings
 from limbeck.runs.plan import Plan
 from limbeck.studies import cells, charts
 from limbeck.studies.answer import Answer
-from limbeck.studies.compared import against, counted
+from limbeck.studies.compared import against, counted, known
 from limbeck.studies.design import TEACHER, Design, Member, Options, Tutor, constant, settled
 from limbeck.studies.found import Found
 from limbeck.studies.record import ArmRecord, Comparison, Finding, StudyRecord
+from limbeck.studies.scheduled import Turn, constant_weights, fading, first, late, listening, scheduled
 from limbeck.studies.view import Figure, Table, View
 from limbeck.studies.words import in_words, share
 
 QUESTION = "For how much of training is a teacher needed, and when?"
+TAKES: tuple[str, ...] = ("shares",)
 CHANGES: Mapping[str, Any] = {}
 SHARES = (0.1, 0.2, 0.35, 0.5)
 """Of the training, from its start."""
 LATE = 0.5
 BASELINE, FIRST, OTHER = "no teacher", "teacher first, then labels", "other schedules"
 WHOLE, LAST, FADING = "teacher throughout", f"labels first, teacher from {LATE:.0%} on", "teacher fades into labels"
-Turn = Callable[[float], tuple[Schedule, Schedule]]
-"""A weight of the teacher's part -> its schedule, and that of the labels."""
 
 
 def design(plan: Plan, options: Options) -> Design:
@@ -47,9 +46,9 @@ def design(plan: Plan, options: Options) -> Design:
         if not 0 < part < 1:
             raise RecipeError(f"study: a share of training is above 0 and below 1 (0.2 is 20%), got {part:g}")
         name = f"teacher in the first {share(part)}"
-        members.append(_member(plan, arm, name, f"the student with a {name} of training", _first(part), at=100 * part))
-    members.append(_member(plan, arm, LAST, f"the student with {LAST}", _late))
-    members.append(_member(plan, arm, FADING, "the student with a teacher that fades into labels", _fading))
+        members.append(_member(plan, arm, name, f"the student with a {name} of training", first(part), at=100 * part))
+    members.append(_member(plan, arm, LAST, f"the student with {LAST}", late(LATE)))
+    members.append(_member(plan, arm, FADING, "the student with a teacher that fades into labels", fading))
     note = (
         "All arms see the same labelled examples in as many steps; the temperature is chosen for the teacher "
         "throughout, and holds for the others."
@@ -58,40 +57,18 @@ def design(plan: Plan, options: Options) -> Design:
 
 
 def _throughout(plan: Plan) -> Arm:
-    """The recipe's objective on the labelled examples; candidates without a teacher are left out."""
-    own = plan.arms[0]
-    if own.earlier:
-        raise RecipeError("study schedule: the study decides what is learned when; remove stages")
-    candidates = tuple(each for each in own.candidates if own.objective(each).needs().teacher)
-    if not candidates:
-        raise RecipeError("study schedule: the recipe's objective listens to no teacher; use soft-targets")
-    schedules = own.objective(candidates[0]).schedules
-    if not all(isinstance(each, Constant) for each in schedules):
-        raise RecipeError("study schedule: the study decides the weights' schedules; give them as plain numbers")
-    return Arm(own.role, candidates, own.objective, lambda _settings: plan.splits.labelled)
+    """The recipe's objective on the labelled examples."""
+    arm = listening(plan.arms[0], "schedule")
+    if not constant_weights(arm):
+        raise RecipeError(
+            "study schedule: the study decides what is learned when; remove stages, and give weights as plain numbers"
+        )
+    return replace(arm, source=lambda _settings: plan.splits.labelled)
 
 
 def _member(plan: Plan, whole: Arm, name: str, about: str, turn: Turn, *, at: float | None = None) -> Member:
-    def objective(settings: Settings) -> WeightedSum:
-        parts: list[tuple[Schedule, Objective]] = [
-            (turn(schedule.at(0.0))[0], part) for schedule, part in whole.objective(settings).weighted_parts()
-        ]
-        return WeightedSum([*parts, (turn(1.0)[1], HardLabels())])
-
-    arm = Arm(whole.role, whole.candidates, objective, whole.source)
-    return Member(name, about, plan, settled(arm), line=FIRST if at is not None else OTHER, at=at, after=WHOLE)
-
-
-def _first(part: float) -> Turn:
-    return lambda weight: (First(weight, part), Late(1.0, part))
-
-
-def _late(weight: float) -> tuple[Schedule, Schedule]:
-    return Late(weight, LATE), First(1.0, LATE)
-
-
-def _fading(weight: float) -> tuple[Schedule, Schedule]:
-    return Decay(weight, 0.0), Decay(0.0, 1.0)
+    arm = settled(scheduled(whole, turn))
+    return Member(name, about, plan, arm, line=FIRST if at is not None else OTHER, at=at, after=WHOLE)
 
 
 def answer(found: Found) -> Answer:
@@ -119,9 +96,13 @@ def answer(found: Found) -> Answer:
 
 
 def _enough(parts: list[Member], to_whole: list[Comparison]) -> Member | None:
-    outcomes = {each.arm: each.outcome for each in to_whole}
-    good = [m for m in parts if outcomes[m.name] == "no-gain" or outcomes[m.name].startswith("beats")]
+    good = [m for m in parts if any(_as_good(each) for each in to_whole if each.arm == m.name)]
     return min(good, key=lambda m: m.at or 0.0, default=None)
+
+
+def _as_good(each: Comparison) -> bool:
+    """Known to be better after Holm's correction, or within the margin."""
+    return each.outcome == "no-gain" or known(each) == "better"
 
 
 def _least(parts: list[Member], to_whole: list[Comparison]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from limbeck.errors import RecipeError
 from limbeck.record import Estimate
 from limbeck.reporting import numbers
-from limbeck.runs.arms import comparison_arms
+from limbeck.runs.arms import Arm, comparison_arms
 from limbeck.runs.plan import Plan
 from limbeck.studies import cells, charts
 from limbeck.studies.answer import Answer
@@ -14,10 +14,12 @@ from limbeck.studies.compared import against, counted, known
 from limbeck.studies.design import Design, Member, Options, Tutor, constant
 from limbeck.studies.found import Found
 from limbeck.studies.record import ArmRecord, Comparison, StudyRecord
+from limbeck.studies.scheduled import listening
 from limbeck.studies.view import Figure, Table, View
 from limbeck.studies.words import file_name, in_words, listed
 
 QUESTION = "Which teacher suits this student?"
+TAKES: tuple[str, ...] = ("teachers",)
 CHANGES: Mapping[str, Any] = {}
 BASELINE, STUDENT, TEACHER, BETWEEN, VIA = (
     "no teacher", "student", "teacher itself", "assistant", "student by way of assistants",
@@ -32,18 +34,22 @@ def design(plan: Plan, options: Options) -> Design:
             "[{train: {family: resnet, width: 8}}, {train: {family: resnet, width: 32}}]; or one with assistants: "
             "[{train: {family: resnet, width: 32}, via: [{family: convnet, width: 16}]}]"
         )
-    baseline = comparison_arms(plan.recipe, plan.splits, len(plan.arms[0].candidates))[0]
+    baseline = comparison_arms(plan.recipe, plan.splits, len(_listening(plan).candidates))[0]
     members = [Member(BASELINE, "the student without a teacher", plan, constant(baseline), line=BASELINE, tutor=None)]
     tutors = {}
     for name, own in options.teachers.items():
         tutor = file_name(name)
         tutors[tutor] = Tutor(name, own)
         about = f"the student taught by {name}"
-        members.append(Member(name, about, own, constant(own.arms[0]), line=STUDENT, tutor=tutor))
+        members.append(Member(name, about, own, constant(_listening(own)), line=STUDENT, tutor=tutor))
     for name, assistants in options.via:
         members += _chain(name, options.teachers[name], assistants)
     notes = ("Who has assistants trains them too; each seed has a chain of its own.",) if options.via else ()
     return Design(tuple(members), tutors, notes)
+
+
+def _listening(plan: Plan) -> Arm:
+    return listening(plan.arms[0], "teachers")
 
 
 def _chain(name: str, own: Plan, assistants: Sequence[Plan]) -> list[Member]:
@@ -53,10 +59,10 @@ def _chain(name: str, own: Plan, assistants: Sequence[Plan]) -> list[Member]:
     for place, plan in enumerate(assistants):
         through = f"{name} > {' > '.join(called[: place + 1])}"
         about = f"the assistant {called[place]}"
-        made.append(Member(through, about, plan, constant(plan.arms[0]), line=BETWEEN, tutor=tutor))
+        made.append(Member(through, about, plan, constant(_listening(plan)), line=BETWEEN, tutor=tutor))
         tutor = through
     whole = f"{name} by way of {' and '.join(called)}"
-    made.append(Member(whole, f"the student taught by {whole}", own, constant(own.arms[0]), line=VIA, tutor=tutor))
+    made.append(Member(whole, f"the student taught by {whole}", own, constant(_listening(own)), line=VIA, tutor=tutor))
     return made
 
 

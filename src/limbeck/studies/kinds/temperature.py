@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
+from scipy.stats import ttest_1samp
 
 from limbeck.objectives import HardLabels, SoftTargets, as_sum
 from limbeck.record import Estimate
@@ -17,13 +18,20 @@ from limbeck.studies.answer import Answer
 from limbeck.studies.compared import against, known
 from limbeck.studies.design import TEACHER, Design, Member, Options, Tutor, constant
 from limbeck.studies.found import Found
+from limbeck.studies.interval import LEVEL
 from limbeck.studies.record import Finding, StudyRecord
+from limbeck.studies.verdict import holm
 from limbeck.studies.view import Figure, Table, View
 
 QUESTION = "What does the temperature do, and is learning from soft targets gentler?"
+TAKES: tuple[str, ...] = ()
 CHANGES: Mapping[str, Any] = {}
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0)
 LABELS = "labels only"
+AREA = (
+    "The area is the mean of the validation metric from the first look, at step {}, to the end; its interval is "
+    "Student's t over seeds, its p Holm's over the temperatures."
+)
 COLOURS = ("baseline", "teacher-labels", "good", "unsure", "student", "teacher", "bad", "none")
 
 
@@ -65,25 +73,51 @@ def answer(found: Found) -> Answer:
     beaten = [each.arm for each in to_labels if known(each) == "better"]
     behind = [each.arm for each in to_labels if known(each) == "worse"]
     than = f"Against labels only, better: {', '.join(beaten) or 'none'}; worse: {', '.join(behind) or 'none'}."
-    base = areas(found, LABELS)
+    gaps = {name: areas(found, name) - areas(found, LABELS) for name in soft}
+    p_values = _corrected(gaps)
     findings = []
     for name in soft:
-        gap = between_seeds(areas(found, name) - base)
+        gap = between_seeds(gaps[name])
         findings.append(
             Finding(
                 name=f"area under the validation curve, {name} minus labels",
                 value=gap.value,
                 ci95=gap.ci95,
                 unit=f"mean {task.metric.name}",
-                sentence=_gentler(name, gap, percent=task.metric.percent),
+                sentence=_gentler(name, gap, p_values.get(name), percent=task.metric.percent),
             )
         )
     flattered = "The best one was named after looking at test, so its lead over the others is flattered."
     notes = (
         f"Nothing is tuned here: every arm is as its name says. {flattered}",
-        "The area is the mean of the validation metric over training; its interval is Student's t over seeds.",
+        AREA.format(_first_look(found)),
     )
-    return Answer((said, than), (*to_labels, *to_best), tuple(findings), notes)
+    way = _on_the_way(gaps, p_values, higher_is_better=task.metric.higher_is_better)
+    return Answer((said, than, way), (*to_labels, *to_best), tuple(findings), notes)
+
+
+def _corrected(gaps: Mapping[str, np.ndarray[Any, np.dtype[np.float64]]]) -> dict[str, float]:
+    """Paired t-tests over seeds, after Holm's correction; none where one seed shows no scatter."""
+    tested = {name: float(ttest_1samp(gap, 0.0).pvalue) for name, gap in gaps.items() if len(gap) > 1 and np.ptp(gap)}
+    return dict(zip(tested, holm(list(tested.values())), strict=True))
+
+
+def _on_the_way(
+    gaps: Mapping[str, np.ndarray[Any, np.dtype[np.float64]]], p_values: Mapping[str, float], *, higher_is_better: bool
+) -> str:
+    """Which temperatures learn sooner than labels, and which later."""
+    sign = 1 if higher_is_better else -1
+    sure = [name for name in gaps if p_values.get(name, 1.0) <= LEVEL]
+    sooner = [name for name in sure if sign * float(gaps[name].mean()) > 0]
+    later = [name for name in sure if name not in sooner]
+    found = f"gentler than labels only: {', '.join(sooner) or 'none'}; slower: {', '.join(later) or 'none'}"
+    return f"On the way there, {found}."
+
+
+def _first_look(found: Found) -> int:
+    key = f"val/{found.plan.task.metric.name}"
+    rows = found.trained[LABELS].fitted[0].history
+    return int(next(row["step"] for row in rows if key in row["values"]))
 
 
 def areas(found: Found, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -112,13 +146,15 @@ def between_seeds(values: np.ndarray[Any, np.dtype[np.float64]]) -> Estimate:
     return Estimate(value=mean, ci95=(mean - half, mean + half))
 
 
-def _gentler(name: str, gap: Estimate, *, percent: bool) -> str:
+def _gentler(name: str, gap: Estimate, p_value: float | None, *, percent: bool) -> str:
     scale, unit = (100, " points") if percent else (1, "")
     shown = f"{scale * gap.value:+.2f}{unit}".replace("-", "\N{MINUS SIGN}")
     if gap.ci95 is None:
         return f"Area under the validation curve at {name}: {shown} from labels only (one seed shows no interval)."
     low, high = (f"{scale * end:+.2f}".replace("-", "\N{MINUS SIGN}") for end in gap.ci95)
-    return f"Area under the validation curve at {name}: {shown} from labels only (95% interval {low} to {high})."
+    corrected = "" if p_value is None else f", p = {p_value:.2g} after Holm's correction"
+    interval = f"95% interval {low} to {high}{corrected}"
+    return f"Area under the validation curve at {name}: {shown} from labels only ({interval})."
 
 
 def view(study: StudyRecord) -> View:
