@@ -13,6 +13,7 @@ from limbeck.objectives import (
     First,
     HardLabels,
     Late,
+    Rise,
     SoftTargets,
     WeightedSum,
     as_sum,
@@ -160,7 +161,7 @@ def test_a_method_without_settings_is_a_recipe():
 
 
 def test_schedules_are_a_recipe_and_back():
-    for weight in (0.25, Decay(1.0, 0.5), First(2.0, 0.4, 0.1), Late(0.5, 0.2)):
+    for weight in (0.25, Decay(1.0, 0.5), First(2.0, 0.4, 0.1), Late(0.5, 0.2), Rise(0.5, 0.2)):
         both = WeightedSum([(1.0, SoftTargets()), (weight, HardLabels())])
         _, term = convert.as_recipe(both)
         kind = {"kind": "constant", "value": term["weight"]} if weight == 0.25 else term["weight"]

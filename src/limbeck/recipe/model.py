@@ -124,7 +124,7 @@ class Weight(Open):
     """How much an objective counts as training goes on; `auto`: validation chooses."""
 
     kind: str = "constant"
-    """constant, decay, first, late, or auto."""
+    """constant, decay, first, late, rise, or auto."""
 
 
 class ObjectiveTerm(Open):
@@ -133,7 +133,7 @@ class ObjectiveTerm(Open):
     method: str
     """`limbeck methods` lists them."""
     weight: Weight = Weight.model_validate({"kind": "constant", "value": 1.0})
-    """A number, auto, or {kind: constant|decay|first|late, value, end, share, after}."""
+    """A number, auto, or {kind: constant|decay|first|late|rise, value, end, share, after}."""
 
 
 class EarlierStage(Section):
