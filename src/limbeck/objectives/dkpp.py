@@ -58,6 +58,8 @@ class DKPP(Objective):
     Args:
         temperature: T > 0; the paper's is 1.
         seed: of the permutations; apart from the training seed, so that all students meet the same.
+        standardize: whether both sides' logits are standardised first (Sun et al. 2024), as a control of soft targets
+            that are.
 
     Raises:
         RecipeError: the temperature is not positive and finite.
@@ -67,10 +69,10 @@ class DKPP(Objective):
         DKPP(temperature=2)
     """
 
-    def __init__(self, temperature: float = 1.0, seed: int = 0) -> None:
+    def __init__(self, temperature: float = 1.0, seed: int = 0, standardize: bool = False) -> None:
         super().__init__()
         check_temperature(temperature)
-        self.temperature, self.seed = temperature, seed
+        self.temperature, self.seed, self.standardize = temperature, seed, standardize
 
     def needs(self) -> Needs:
         """The teacher's logits."""
@@ -94,7 +96,8 @@ class DKPP(Objective):
         check_alike(given, other)
         self.check_outputs(given.shape[1])
         dealt = permuted(other.detach(), batch.ids, batch.views, self.seed)
-        return {CARD.name: weighted_mean(soft_targets_rows(given, dealt, self.temperature), batch.weight)}
+        rows = soft_targets_rows(given, dealt, self.temperature, self.standardize)
+        return {CARD.name: weighted_mean(rows, batch.weight)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
         """Refused: two tensors do not say which examples they are about.

@@ -29,6 +29,10 @@ CARD = MethodCard(
 class GradientAttention(Objective):
     """`1/2 ||J_s - J_t||^2` of each row's input gradients, mean over the weight of the *labelled* rows.
 
+    The norm is squared: equation 4 prints `beta / 2 ||J_s - J_t||_2`, but the derivative that equation 5 gives for it,
+    `beta (J_s - J_t)` times the second derivative of the loss, is that of half the square, which also has one where
+    both are equal.
+
     Example:
         >>> str(10 * GradientAttention())
         '10 * GradientAttention()'

@@ -81,7 +81,10 @@ class Fusion(nn.Module):
 class Review(Objective):
     """Stages reviewed from deep to shallow, their losses added up, mean over the batch's weight.
 
-    The authors' batch normalisation behind each convolution is left out, so that a row's value is its own.
+    The authors' batch normalisation behind each convolution is left out, so that a row's value is its own. Where a
+    stage's map is of another size than the teacher's, their code takes the nearest pixels and passes the resized map on
+    to the next stage; here it is averaged (bilinear where it grows), and what is passed on keeps the student's size.
+    Where the sizes agree stage by stage, both do the same.
 
     Args:
         student: paths of the student's stages, from shallow to deep, two or more.
