@@ -232,6 +232,14 @@ CASES = (
         learned=True,
     ),
     Case(
+        "crd, the authors' critic",
+        "crd",
+        lambda: CRD("tap", "tap", width=4, temperature=0.5, examples=50, constant=80.0),
+        references.crd(0.5, 50, 80.0),
+        UNLIKE,
+        learned=True,
+    ),
+    Case(
         "gradient-attention",
         "gradient-attention",
         GradientAttention,

@@ -399,7 +399,7 @@ def ofa(gamma=1.0, temperature=1.0, variant="paper", prepare=lambda logits: logi
     return of
 
 
-def crd(temperature=0.07, examples=None):
+def crd(temperature=0.07, examples=None, constant=1.0):
     """Tian et al. 2020, equations 10 and 19, or InfoNCE over the same candidates; both directions."""
 
     def of(world, state):
@@ -420,7 +420,7 @@ def crd(temperature=0.07, examples=None):
             scores = [mine[r] @ vector / temperature for example, vector in candidates if example != ids[r]]
             if examples is None:
                 return log(exp(positive) + sum(exp(score) for score in scores)) - positive
-            noise = len(scores) / examples
+            noise = constant * len(scores) / examples
 
             def h(score):
                 return exp(score) / (exp(score) + noise)
