@@ -183,6 +183,8 @@ def sheet_lines(found: "Sheet") -> list[str]:
         return fitted.wrap(text)
 
     lines = [card.name, *put(2, "", card.summary), ""]
+    if found.also_called:
+        lines += put(13, "  also", ", ".join(found.also_called))
     for key in ("needs", "cost", "helps", "hurts", "suggested", "paper"):
         lines += put(13, f"  {key}", getattr(card, key))
     lines += put(13, "  tasks", ", ".join(found.tasks)) + put(13, "  Python", found.python)

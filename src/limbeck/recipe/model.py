@@ -284,6 +284,13 @@ class RuntimePlan(Section):
     """Several processes (torchrun): ddp, each holds the whole model; fsdp, each holds a share of it (FSDP2)."""
 
 
+class Preset(Open):
+    """A known way to distil; its own settings stand beside its name."""
+
+    name: str
+    """patient, or fitnets with the paths of two layers."""
+
+
 class Recipe(Section):
     """Everything that decides a run."""
 
@@ -293,8 +300,8 @@ class Recipe(Section):
     """What kind of answer the models give."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the student that ships."""
-    preset: Literal["patient"] | None = None
-    """Fills in keys that are left out; they stand in the resolved recipe, where the name only tells of them."""
+    preset: Preset | None = None
+    """Fills in keys that are left out; they stand in the resolved recipe, where the preset only tells of them."""
     data: Data
     teacher: Teacher
     student: Student

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from limbeck.core.libraries import from_library
 from limbeck.errors import InputError
+from limbeck.objectives.aliases import known_as
 from limbeck.recipe.problems import Problem, explain, unknown_key, unknown_name
 from limbeck.recipe.text import Path
 
@@ -55,7 +56,7 @@ class Section:
 
     def names(self) -> Mapping[str, str]:
         """Name -> dotted name."""
-        table: Mapping[str, str] = _load(self.table)
+        table: Mapping[str, str] = loaded(self.table)
         return table
 
 
@@ -114,6 +115,7 @@ SECTIONS = (
         own=frozenset({"weight", "labels"}),
         tuned=True,
     ),
+    Section(("preset",), "name", "limbeck.recipe.presets:PRESETS"),
 )
 
 
@@ -161,7 +163,8 @@ def _complete(values: dict[str, Any], here: Path, section: Section, problems: li
     if section.libraries and from_library(name):
         return values
     if name not in section.names():
-        problems.append(unknown_name((*here, section.key), name, sorted(section.names())))
+        meant = known_as(name) if section.key == "method" else ()
+        problems.append(unknown_name((*here, section.key), name, sorted(section.names()), meant))
         return own
     settings, found = _settings(section, name, given, here)
     problems += found
@@ -189,7 +192,7 @@ def _settings(section: Section, name: str, given: dict[str, Any], here: Path) ->
 def _tried(where: str, settings: Mapping[str, Any], here: Path) -> list[Problem]:
     """Ranges are the constructor's business: it is called once, and what it refuses is a problem here."""
     try:
-        _load(where)(**settings)
+        loaded(where)(**settings)
     except InputError as error:
         parts = str(error).split(": ")
         for number, part in enumerate(parts[:-1]):
@@ -212,7 +215,7 @@ def settings_model(where: str) -> type[BaseModel]:
         >>> sorted(settings_model("limbeck.objectives.schedule:First").model_fields)
         ['end', 'share', 'value']
     """
-    target = _load(where)
+    target = loaded(where)
     hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(target).parameters.items():
@@ -226,6 +229,7 @@ def settings_model(where: str) -> type[BaseModel]:
     return model
 
 
-def _load(where: str) -> Any:  # noqa: ANN401 - a class, a function or a table
+def loaded(where: str) -> Any:  # noqa: ANN401 - a class, a function or a table
+    """What stands at "module:name"."""
     module, _, name = where.partition(":")
     return getattr(import_module(module), name)
