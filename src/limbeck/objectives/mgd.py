@@ -24,12 +24,15 @@ CARD = MethodCard(
     name="mgd",
     summary="Some of the student's pixels are hidden; two convolutions generate the teacher's map from the rest.",
     needs="one tap a side, the teacher's a grid or tokens of a square; no labels",
-    cost="a 1x1 and two 3x3 convolutions at the teacher's width, dropped afterwards; often more than the student",
+    cost="a 1x1 and two 3x3 convolutions at the teacher's width, 18 x channels^2 products a position; often more than "
+    "the student",
+    memory="the convolutions, dropped afterwards; three maps of the teacher's size an example",
+    variants="mask: pixels (the paper), channels (the authors' code for classification, with ratio 0.15)",
     helps="dense prediction; late feature maps",
     hurts="maps of a few pixels; small budgets, since the decoder has to be learned too",
     paper="Yang, Li, Jiang, Gong, Yuan, Zhao, Yuan 2022, Masked Generative Distillation, ECCV, arXiv 2205.01529, eq. 4",
-    suggested="ratio 0.5 (classification), 0.65 to 0.75 (detection, segmentation); weight 7e-5 (classification), 2e-5 "
-    "(detection, segmentation) for the sum",
+    suggested="ratio 0.5 (classification; with mask channels 0.15), 0.65 to 0.75 (detection, segmentation); weight "
+    "7e-5 (classification), 2e-5 (detection, segmentation) for the sum",
 )
 
 

@@ -25,7 +25,10 @@ CARD = MethodCard(
     name="ofa",
     summary="A student's layer, pooled and projected to logits, learns from teacher and label.",
     needs="one tap of the student, teacher logits, labels (unlabelled rows are left out); multiclass",
-    cost="a pooled linear map to the classes, dropped afterwards",
+    cost="a linear map of the pooled layer to the classes, and as soft-targets",
+    memory="the map, dropped afterwards; batch x classes numbers a side",
+    variants="variant: paper, code (without the label's own cross-entropy, the teacher's others to the power gamma); "
+    "standardize (logits of mean 0 and deviation 1 first)",
     helps="unlike architectures (CNN and transformer), whose layers cannot be compared; each stage of the student",
     hurts="early layers of small students, which lose what later ones need; noisy labels",
     paper="Hao, Guo, Han, Tang, Hu, Wang, Xu 2023, One-for-All: Bridge the Gap Between Heterogeneous Architectures, "

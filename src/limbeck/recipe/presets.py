@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from limbeck.errors import InputError
-from limbeck.objectives.ranges import check_at_least_zero, check_temperature
 
 PRESETS: Mapping[str, str] = {
     "patient": "limbeck.recipe.presets:patient",
@@ -56,6 +55,8 @@ def fitnets(
         >>> fitnets("body.5", "stages.1", temperature=2)["objective"][1]["weight"]
         {'kind': 'decay', 'value': 1.0, 'end': 0.25}
     """
+    from limbeck.objectives.ranges import check_at_least_zero, check_temperature
+
     check_temperature(temperature)
     check_at_least_zero("start", start)
     check_at_least_zero("end", end)

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from limbeck.core.libraries import from_library
 from limbeck.errors import InputError
-from limbeck.objectives.aliases import known_as
 from limbeck.recipe.problems import Problem, explain, unknown_key, unknown_name
 from limbeck.recipe.text import Path
 
@@ -43,6 +42,7 @@ class Section:
         libraries: whether names of timm and torchvision are right too, with any settings; the library judges those.
         needs_data: whether the constructor also takes what the data decide, so that it cannot be tried yet.
         tuned: whether validation chooses what is left out, so that nothing is filled in.
+        known_as: "module:function" that says what a name from elsewhere is called here.
     """
 
     path: Path
@@ -53,12 +53,15 @@ class Section:
     libraries: bool = False
     needs_data: bool = False
     tuned: bool = False
+    known_as: str = ""
 
     def names(self) -> Mapping[str, str]:
         """Name -> dotted name."""
         table: Mapping[str, str] = loaded(self.table)
         return table
 
+
+_METHODS_ELSEWHERE = "limbeck.objectives.aliases:known_as"
 
 SECTIONS = (
     Section(
@@ -96,10 +99,17 @@ SECTIONS = (
         "method",
         "limbeck.objectives:METHODS",
         own=frozenset({"weight"}),
+        known_as=_METHODS_ELSEWHERE,
         auto={"soft-targets": frozenset({"temperature"})},
     ),
     Section(("objective", "*", "weight"), "kind", "limbeck.objectives:SCHEDULES"),
-    Section(("stages", "*", "objective", "*"), "method", "limbeck.objectives:METHODS", own=frozenset({"weight"})),
+    Section(
+        ("stages", "*", "objective", "*"),
+        "method",
+        "limbeck.objectives:METHODS",
+        own=frozenset({"weight"}),
+        known_as=_METHODS_ELSEWHERE,
+    ),
     Section(("stages", "*", "objective", "*", "weight"), "kind", "limbeck.objectives:SCHEDULES"),
     Section(("data", "views", "ops", "*"), "op", "limbeck.data.views:VIEW_OPS"),
     Section(
@@ -114,6 +124,7 @@ SECTIONS = (
         "limbeck.objectives:METHODS",
         own=frozenset({"weight", "labels"}),
         tuned=True,
+        known_as=_METHODS_ELSEWHERE,
     ),
     Section(("preset",), "name", "limbeck.recipe.presets:PRESETS"),
 )
@@ -163,7 +174,7 @@ def _complete(values: dict[str, Any], here: Path, section: Section, problems: li
     if section.libraries and from_library(name):
         return values
     if name not in section.names():
-        meant = known_as(name) if section.key == "method" else ()
+        meant = loaded(section.known_as)(name) if section.known_as else ()
         problems.append(unknown_name((*here, section.key), name, sorted(section.names()), meant))
         return own
     settings, found = _settings(section, name, given, here)
