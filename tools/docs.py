@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import limbeck as lk
+from limbeck.objectives.card import CARD_PARTS
 from limbeck.objectives.support import SIGNALS, SUPPORT, Support
 from limbeck.recipe import json_schema
 from limbeck.recipe.model import Recipe
@@ -100,9 +101,7 @@ def methods_page() -> str:
     lines.append("Losses of other toolkits in these terms: [converters.md](converters.md).")
     for card in lk.methods():
         lines += ["", f"## {card.name}", "", card.summary, ""]
-        lines += [
-            f"- **{key}**: {getattr(card, key)}" for key in ("needs", "cost", "helps", "hurts", "suggested", "paper")
-        ]
+        lines += [f"- **{key}**: {getattr(card, key)}" for key in CARD_PARTS]
     return "\n".join(lines) + "\n"
 
 

@@ -125,6 +125,15 @@ CASES = (
     ),
     case("mgd", "grids", MGD, references.mgd(0.5), WIDER, learned=True),
     case("mgd", "other", MGD, references.mgd(0.3, 7), WIDER, learned=True, settings={"ratio": 0.3, "seed": 7}),
+    case(
+        "mgd",
+        "grids",
+        MGD,
+        references.mgd(0.4, mask="channels"),
+        WIDER,
+        learned=True,
+        settings={"ratio": 0.4, "mask": "channels"},
+    ),
     PATIENT("tokens", reference=references.pkd(), world=TOKENS, divergence=True),
     PATIENT(
         "tokens", reference=references.pkd(tokens="all"), world=TOKENS, divergence=True, settings={"tokens": "all"}
@@ -197,6 +206,14 @@ CASES = (
         learned=True,
         counts=labelled_weight,
     ),
+    Case(
+        "ofa, standardised",
+        "ofa",
+        lambda: OFA("tap", classes=5, gamma=2.0, temperature=2.0, standardize=True),
+        references.ofa(2.0, 2.0, prepare=references.z_scores),
+        exits_world,
+        learned=True,
+    ),
     Case("crd", "crd", lambda: CRD("tap", "tap", width=4), references.crd(), UNLIKE, learned=True),
     Case(
         "crd, memory",
@@ -211,6 +228,14 @@ CASES = (
         "crd",
         lambda: CRD("tap", "tap", width=4, memory=5, temperature=0.5, examples=50),
         references.crd(0.5, 50),
+        UNLIKE,
+        learned=True,
+    ),
+    Case(
+        "crd, the authors' critic",
+        "crd",
+        lambda: CRD("tap", "tap", width=4, temperature=0.5, examples=50, constant=80.0),
+        references.crd(0.5, 50, 80.0),
         UNLIKE,
         learned=True,
     ),

@@ -221,6 +221,13 @@ CONTROLS = (
         Case(f"dkpp at {t:g}, seed {seed}", "dkpp", lambda t=t, seed=seed: DKPP(t, seed), references.dkpp(t, seed))
         for t, seed in ((1.0, 0), (3.0, 7))
     ),
+    Case(
+        "dkpp, standardised",
+        "dkpp",
+        lambda: DKPP(2.0, standardize=True),
+        references.dkpp(2.0, 0, references.z_scores),
+        same=(shifted, stretched),
+    ),
 )
 
 BY_LABEL = (

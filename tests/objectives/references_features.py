@@ -186,17 +186,16 @@ def drawn(example, view, number, seed):
     return (scrambled((key + (number + 1) * GOLDEN) % 2**64) >> 40) / 2**24
 
 
-def mgd(ratio, seed=0):
-    """Yang et al. 2022, equation 4."""
+def mgd(ratio, seed=0, mask="pixels"):
+    """Yang et al. 2022, equation 4; the authors' code for classification hides channels."""
 
     def row(s, t, state, context):
         batch, r = context["world"].batch, context["row"]
         mine = mapped(s, state)
-        columns = t.shape[2]
-        for i in range(t.shape[1]):
-            for j in range(columns):
-                if drawn(batch.ids[r].item(), batch.views[r].item(), i * columns + j, seed) < ratio:
-                    mine[:, i, j] = 0
+        example, view, columns = batch.ids[r].item(), batch.views[r].item(), t.shape[2]
+        for c, i, j in np.ndindex(t.shape):
+            if drawn(example, view, c if mask == "channels" else i * columns + j, seed) < ratio:
+                mine[c, i, j] = 0
         inner = np.maximum(conv3x3(mine, state["decoder.0.weight"], state["decoder.0.bias"]), 0)
         made = conv3x3(inner, state["decoder.2.weight"], state["decoder.2.bias"])
         return ((t - made) ** 2).sum()
@@ -371,7 +370,12 @@ def review():
     return each_row(row, taps=2)
 
 
-def ofa(gamma=1.0, temperature=1.0, variant="paper"):
+def z_scores(logits):
+    """Sun et al. 2024, algorithm 1."""
+    return (logits - logits.mean()) / logits.std()
+
+
+def ofa(gamma=1.0, temperature=1.0, variant="paper", prepare=lambda logits: logits):
     """Hao et al. 2023, equation 6, and the authors' code."""
 
     def of(world, state):
@@ -380,8 +384,8 @@ def ofa(gamma=1.0, temperature=1.0, variant="paper"):
             if world.batch.target_mask is not None and not world.batch.target_mask[r]:
                 continue
             pooled = world.student.features["tap"][r].double().numpy().mean(axis=(1, 2))
-            q = softmax(mapped(pooled, state) / temperature)
-            p = softmax(world.teacher.logits[r].double().numpy() / temperature)
+            q = softmax(prepare(mapped(pooled, state)) / temperature)
+            p = softmax(prepare(world.teacher.logits[r].double().numpy()) / temperature)
             y = world.batch.target[r].item()
             if variant == "paper":
                 value = -((1 + p[y]) ** gamma) * log(q[y]) - sum(p[c] * log(q[c]) for c in range(len(p)) if c != y)
@@ -395,7 +399,7 @@ def ofa(gamma=1.0, temperature=1.0, variant="paper"):
     return of
 
 
-def crd(temperature=0.07, examples=None):
+def crd(temperature=0.07, examples=None, constant=1.0):
     """Tian et al. 2020, equations 10 and 19, or InfoNCE over the same candidates; both directions."""
 
     def of(world, state):
@@ -416,7 +420,7 @@ def crd(temperature=0.07, examples=None):
             scores = [mine[r] @ vector / temperature for example, vector in candidates if example != ids[r]]
             if examples is None:
                 return log(exp(positive) + sum(exp(score) for score in scores)) - positive
-            noise = len(scores) / examples
+            noise = constant * len(scores) / examples
 
             def h(score):
                 return exp(score) / (exp(score) + noise)

@@ -121,14 +121,14 @@ def splitmix(value):
     return value ^ (value >> 31)
 
 
-def dkpp(temperature, seed):
+def dkpp(temperature, seed, prepare=lambda logits: logits):
     """Furlanello et al. 2018, equation 10: the largest stays, the others are permuted; less the teacher's entropy."""
 
     def of(world):
         student, teacher, weight = arrays(world)
         ids, views, rows = world.batch.ids.tolist(), world.batch.views.tolist(), []
         for example, view, s, t in zip(ids, views, student, teacher, strict=True):
-            p, q = (probabilities(list(side), temperature) for side in (t, s))
+            p, q = (probabilities(list(prepare(side)), temperature) for side in (t, s))
             others = [c for c in range(len(p)) if c != p.index(max(p))]
             key = splitmix(splitmix(example ^ seed) ^ view)
             drawn = [splitmix((key + (n + 1) * 0x9E3779B97F4A7C15) % 2**64) >> 40 for n in range(len(others))]

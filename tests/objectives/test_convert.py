@@ -13,6 +13,7 @@ from limbeck.objectives import (
     First,
     HardLabels,
     Late,
+    Rise,
     SoftTargets,
     WeightedSum,
     as_sum,
@@ -124,7 +125,15 @@ def test_mdistiller_dkd(world):
         others = F.kl_div(F.log_softmax(s / 2.0 - far, 1), F.softmax(t / 2.0 - far, 1), reduction="sum")
         return 1.5 * F.cross_entropy(s, y) + 0.5 * target + 3.0 * others * 2.0**2 / len(y)
 
-    assert_the_same(convert.from_mdistiller_dkd(ce_weight=1.5, alpha=0.5, beta=3.0, temperature=2.0), theirs, world)
+    constant = convert.from_mdistiller_dkd(ce_weight=1.5, alpha=0.5, beta=3.0, temperature=2.0, warmup=0)
+    assert_the_same(constant, theirs, world)
+
+
+def test_mdistiller_dkd_rises_over_its_warm_up():
+    """Theirs by epochs, `min(epoch / warmup, 1)`; ours has that value where an epoch ends."""
+    _, (rise, _) = convert.from_mdistiller_dkd(warmup=20, epochs=240).weighted_parts()
+    for epoch in (1, 5, 19, 20, 21, 239):
+        assert rise.at(epoch / 240) == pytest.approx(min(epoch / 20, 1.0))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +145,18 @@ def test_mdistiller_dkd(world):
         (lambda: convert.from_modelopt(kd_loss_weight=-0.1, classes=10), "kd_loss_weight"),
         (lambda: convert.from_modelopt(classes=10, reduction="sum"), "reduction"),
         (lambda: convert.from_torchdistill(temperature=0.0), "temperature"),
-        (lambda: convert.from_torchdistill(temperature=2.0, standardize=True), "classes"),
+        (lambda: convert.from_torchdistill(temperature=2.0, alpha=0, standardize=True), "classes"),
+        (lambda: convert.from_torchdistill(temperature=2.0), "alpha: without alpha and beta"),
+        (lambda: convert.from_mdistiller_dkd(warmup=20, epochs=10), "warmup: 20"),
+        (lambda: convert.from_mdistiller_at([("a", "b")], p=3), "p: 3"),
+        (lambda: convert.from_mdistiller_at([]), "pairs"),
+        (lambda: convert.from_mdistiller_reviewkd(("a", "b"), ("a", "b"), reviewkd_weight=-1), "weight"),
+        (lambda: convert.from_mdistiller_vid([("a", "b")], init_pred_var=0), "init_pred_var"),
+        (lambda: convert.from_modelopt_mgd("a", "b", elements=0), "elements"),
+        (lambda: convert.from_torchdistill_rkd("a", "b", dist_factor=1, angle_factor=1, reduction="sum"), "reduction"),
+        (lambda: convert.from_torchdistill_ft("a", "b", reduction="sum"), "reduction"),
+        (lambda: convert.from_torchdistill_ab([("a", "b", 1.0)], margin=1.0, reduction="sum"), "reduction"),
+        (lambda: convert.from_torchdistill_at([("a", "b", -1.0)]), "AttentionTransfer"),
         (lambda: convert.from_torchdistill(temperature=2.0, alpha=2.0), "SoftTargets"),
         (lambda: convert.from_mdistiller(ce_weight=-1.0), "HardLabels"),
         (lambda: convert.from_mdistiller_dkd(beta=-1.0), "beta"),
@@ -160,7 +180,7 @@ def test_a_method_without_settings_is_a_recipe():
 
 
 def test_schedules_are_a_recipe_and_back():
-    for weight in (0.25, Decay(1.0, 0.5), First(2.0, 0.4, 0.1), Late(0.5, 0.2)):
+    for weight in (0.25, Decay(1.0, 0.5), First(2.0, 0.4, 0.1), Late(0.5, 0.2), Rise(0.5, 0.2)):
         both = WeightedSum([(1.0, SoftTargets()), (weight, HardLabels())])
         _, term = convert.as_recipe(both)
         kind = {"kind": "constant", "value": term["weight"]} if weight == 0.25 else term["weight"]
@@ -176,6 +196,17 @@ def test_schedules_are_a_recipe_and_back():
         convert.from_torchdistill(temperature=2.0, alpha=0.5, standardize=True, classes=10),
         convert.from_mdistiller(),
         convert.from_mdistiller_dkd(),
+        convert.from_modelopt_mgd("a", "b", elements=100),
+        convert.from_torchdistill_at([("a", "b", 2.0), ("c", "d", 1.0)]),
+        convert.from_torchdistill_rkd("a", "b", dist_factor=1.0, angle_factor=2.0),
+        convert.from_torchdistill_vid([("a", "b", 2.0)]),
+        convert.from_torchdistill_ft("a", "b", p=2),
+        convert.from_torchdistill_dist(beta=2.0),
+        convert.from_torchdistill_crd("a", "b", input_size=8, num_negative_samples=9, num_samples=100),
+        convert.from_torchdistill_review(("a", "b"), ("c", "d"), mid_channel=64),
+        convert.from_mdistiller_vid([("a", "b")]),
+        convert.from_mdistiller_crd("a", "b", num_data=1000),
+        convert.from_mdistiller_reviewkd(("a", "b"), ("c", "d")),
     ],
     ids=str,
 )

@@ -1,9 +1,11 @@
 """Every objective keeps the laws it declares."""
 
+import inspect
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -67,7 +69,36 @@ def test_every_method_has_a_card(method):
     card = load_object(METHODS[method].split(":")[0] + ":CARD", trust_code=True, what="the table")
     assert isinstance(card, MethodCard)
     assert card.name == method
-    assert all(len(getattr(card, part)) > 5 for part in MethodCard.__slots__ if part != "name")
+    assert all(len(getattr(card, part)) > 3 for part in MethodCard.__slots__ if part != "name")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_card_names_every_choice_of_its_method(method):
+    """Words and switches that its constructor takes; numbers have their own line in `settings`."""
+    card = load_object(METHODS[method].split(":")[0] + ":CARD", trust_code=True, what="the table")
+    made = load_object(METHODS[method], trust_code=True, what="the table")
+    hints = get_type_hints(made.__init__)
+    for name in inspect.signature(made).parameters:
+        words = get_args(hints.get(name)) if get_origin(hints.get(name)) is Literal else ()
+        if words or hints.get(name) is bool:
+            assert name in card.variants, name
+        assert all(word in card.variants for word in words), words
+
+
+def test_cards_say_what_was_measured():
+    """Each method of the table in docs/figures.md; who measures anew writes the cards anew."""
+    section = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8").split("## Objectives")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines()]
+    measured = {row[0]: row[2:4] for row in rows if row[0] in METHODS}
+    assert len(measured) > 20
+    for method in METHODS:
+        card = load_object(METHODS[method].split(":")[0] + ":CARD", trust_code=True, what="the table")
+        times, kept = measured.get(method, ("", ""))
+        if method in measured and method != "soft-targets":
+            assert card.cost.endswith(f"measured at batch 256: {times} times soft-targets")
+        else:
+            assert "at batch 256" not in card.cost
+        assert card.memory.endswith(f"kept for backward at batch 256: {kept}" if kept else card.memory)
 
 
 def test_compiled_is_the_same():

@@ -17,6 +17,7 @@ from limbeck.objectives import (
     Late,
     Needs,
     Objective,
+    Rise,
     SoftTargets,
     TeacherLabels,
     WeightedSum,
@@ -188,6 +189,7 @@ TEXTS = (
     "Decay(1, 0.25) * SoftTargets(temperature=0.5, classes=[3, 1]) + 1 * TeacherLabels(label_smoothing=0.05)",
     "First(1, share=0.3, end=0) * SoftTargets(temperature=1e-07) + 1 * HardLabels()",
     "Late(0.5, after=0.3) * SoftTargets(temperature=2) + 1 * HardLabels()",
+    "Rise(1, share=0.08333333333333333) * DKD() + 1 * HardLabels()",
     "0.3333333333333333 * SoftTargets(temperature=2.0000001)",
 )
 
@@ -222,6 +224,10 @@ def test_the_text_tells_close_settings_apart():
         ([(First(1.0, share=0.3), SoftTargets())], "from 30% of training on every weight is 0"),
         ([(First(0.0, share=0.3, end=1.0), SoftTargets())], "every weight is 0"),
         ([(First(1.0, share=0.3), SoftTargets()), (First(0, share=0.5, end=1), HardLabels())], "from 30%"),
+        ([(Rise(1.0), SoftTargets())], "at the first step, from which weights rise, every weight is 0"),
+        ([(Decay(0.0, 1.0), SoftTargets()), (Rise(1.0), HardLabels())], "at the first step"),
+        ([(Rise(0.0), HardLabels())], "objective: every weight is 0"),
+        ([(Rise(1.0, share=0.5), SoftTargets()), (Late(1.0, after=0.3), HardLabels())], "at the first step"),
         ([(Late(1.0, after=0.3), SoftTargets())], "objective: every weight is 0"),
         ([(Late(0.0, after=0.3), SoftTargets()), (First(1.0, share=0.3), HardLabels())], "from 30%"),
         ([(First(1.0, share=0.3), SoftTargets()), (Late(1.0, after=0.5), HardLabels())], "from 30%"),
@@ -239,6 +245,8 @@ def test_sums_that_teach_throughout():
         [(First(1.0, share=0.5), SoftTargets()), (First(0.0, share=0.4, end=1.0), HardLabels())],
         [(First(1.0, share=0.7), SoftTargets()), (Late(1.0, after=0.7), HardLabels())],
         [(Late(1.0, after=0.0), SoftTargets())],
+        [(Rise(1.0, share=0.3), SoftTargets()), (Decay(1.0, 0.0), HardLabels())],
+        [(Rise(1.0, share=0.3), SoftTargets()), (First(1.0, share=0.2), HardLabels())],
         [(0.0, SoftTargets()), (Decay(0.1, 1.0), HardLabels())],
     ):
         objective = WeightedSum(parts)
@@ -270,12 +278,63 @@ def test_weights_that_are_none(weight):
         First(1.0, end=weight)
     with pytest.raises(RecipeError, match="not a finite number of at least 0"):
         Late(weight)
+    with pytest.raises(RecipeError, match="not a finite number of at least 0"):
+        Rise(weight)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.1, float("nan")])
 def test_shares_that_are_none(share):
     with pytest.raises(RecipeError, match="share"):
         First(1.0, share=share)
+    with pytest.raises(RecipeError, match="share"):
+        Rise(1.0, share=share)
+
+
+@given(st.floats(0, 10), st.floats(0.01, 1), st.floats(0, 1, exclude_max=True), st.floats(0, 10))
+def test_rise_is_a_straight_line_and_then_stays(value, share, progress, factor):
+    rise = Rise(value, share)
+    assert rise.at(0.0) == 0
+    assert rise.at(progress) == (value if progress >= share else pytest.approx(Decay(0, value).at(progress / share)))
+    assert rise.at(progress) <= rise.at(min(1.0, progress + 0.1)) <= value
+    assert rise.scaled(factor) == Rise(factor * value, share)
+    assert rise.scaled(factor).at(progress) == pytest.approx(factor * rise.at(progress))
+
+
+def test_rise_over_all_of_training_is_decay_from_0():
+    assert [Rise(2.0, share=1).at(p) for p in (0, 0.3, 0.9)] == [Decay(0, 2.0).at(p) for p in (0, 0.3, 0.9)]
+
+
+def test_the_teacher_is_not_asked_at_the_step_from_which_its_weight_rises():
+    objective = Rise(1.0, share=0.4) * SoftTargets() + HardLabels()
+    assert [objective.needs_teacher(p) for p in (0.0, 1e-6, 0.4, 0.9)] == [False, True, True, True]
+    assert list(objective(WORLD.student, None, WORLD.batch, 0.0)) == ["hard-labels"]
+    assert terms(objective, 0.1)["soft-targets"] == pytest.approx(0.25 * alone(SoftTargets()))
+
+
+def test_sum_and_division():
+    soft, hard = SoftTargets(2.0), HardLabels()
+    assert str(sum([soft, hard])) == str(soft + hard)
+    assert str(sum([0.5 * soft, hard])) == str(0.5 * soft + hard)
+    assert (
+        str(sum([0.5 * soft, Decay() * hard]) / 2) == "0.25 * SoftTargets(temperature=2) + Decay(0.5, 0) * HardLabels()"
+    )
+    assert str(soft / 4 + hard) == "0.25 * SoftTargets(temperature=2) + 1 * HardLabels()"
+    assert str(soft + (0 + hard)) == str(soft + hard)
+    for nothing in (lambda: soft / 0, lambda: (soft + hard) / 0):
+        with pytest.raises(RecipeError, match="divided by 0"):
+            nothing()
+    for other in (1, 0.5, "a"):
+        with pytest.raises(TypeError):
+            other + soft
+        with pytest.raises(TypeError):
+            other + (soft + hard)
+
+
+def test_auto_is_a_word_of_recipes():
+    with pytest.raises(RecipeError, match=r"temperature: 'auto' lets validation choose.*leave the objective out"):
+        SoftTargets("auto")
+    with pytest.raises(RecipeError, match="weight: 'auto' lets validation choose"):
+        "auto" * SoftTargets()
 
 
 @pytest.mark.parametrize("after", [-0.1, 1.0, float("nan")])

@@ -40,6 +40,9 @@ def said_about(text, tmp_path, overrides=None):
         ),
         (BASE + "train: {Learning_Rate: 1}", "did you mean train.learning_rate?"),
         # names
+        (BASE + "objective: fitnets", "there is no 'fitnets'; it is called hint here"),
+        (BASE + "objective: {method: RKD}", "there is no 'RKD'; it is called rkd-distance and rkd-angle here"),
+        (BASE + "study: {methods: [kd]}", "there is no 'kd'; it is called soft-targets here"),
         (BASE + "objective: soft-target", "there is no 'soft-target'; did you mean soft-targets?"),
         (BASE + "student: {family: transformer9}", "there is no 'transformer9'; known: convnet"),
         (BASE + "objective: {weight: {kind: frist}}", "there is no 'frist'; did you mean first?"),

@@ -40,6 +40,12 @@ def validator():
             "track": "tensorboard",
             "study": {"methods": ["dkd", {"method": "hint", "student": "a", "teacher": "b"}]},
         },
+        {**LEAST, "preset": "patient"},
+        {**LEAST, "preset": {"name": "fitnets", "student": "a", "teacher": "b", "temperature": 2}},
+        {
+            **LEAST,
+            "objective": [{"method": "hard-labels"}, {"method": "dkd", "weight": {"kind": "rise", "share": 0.2}}],
+        },
         {**LEAST, "track": ["wandb", {"kind": "mlflow", "project": "p"}]},
         {
             "data": {"train": "x", "views": {"ops": ["flip", {"op": "shift", "pixels": 1}]}},
@@ -72,6 +78,8 @@ def test_what_is_loaded_is_valid(values, validator):
         {"train": {"epochs": "five"}},
         {"trust_code": True},
         {"track": "paper"},
+        {"preset": "fitnets"},
+        {"preset": {"name": "patient", "student": "a"}},
         {"study": {"methods": ["nothing"]}},
         {"study": {"methods": [{"method": "dkd", "alpa": 1}]}},
     ],

@@ -11,6 +11,7 @@ from limbeck.cli.shown import sheet_lines
 from limbeck.core.dotted import load_object
 from limbeck.errors import InputError
 from limbeck.objectives import METHODS
+from limbeck.objectives.aliases import ALIASES
 from limbeck.objectives.support import SIGNALS
 from limbeck.recipe import load
 from limbeck.recipe.settings import settings_model
@@ -66,6 +67,24 @@ def test_cards_and_classes_are_those_of_the_list():
             load_object(found.python.replace("objectives.", "objectives:"), trust_code=True, what="it")
         )
         assert set(found.tasks) == {kind for kind, names in task.OBJECTIVES.items() if card.name in names}
+
+
+@pytest.mark.parametrize("name", sorted(ALIASES))
+def test_a_name_from_elsewhere_is_answered(name):
+    if len(ALIASES[name]) > 1:
+        with pytest.raises(InputError, match=f"did you mean {' or '.join(ALIASES[name])}"):
+            sheet(name)
+        return
+    found = sheet(name.upper().replace("-", "_"))
+    assert (found.card.name,) == ALIASES[name]
+    assert name in found.also_called
+    assert name in " ".join(sheet_lines(found))
+
+
+def test_names_from_elsewhere_are_no_names_here():
+    assert not set(ALIASES) & set(METHODS)
+    assert {method for methods in ALIASES.values() for method in methods} <= set(METHODS)
+    assert all(alias == alias.casefold() and "_" not in alias for alias in ALIASES)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():

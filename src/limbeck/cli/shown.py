@@ -166,15 +166,19 @@ def export_lines(found: Sequence["Export"]) -> list[str]:
 
 def methods_lines(cards: Sequence["MethodCard"]) -> list[str]:
     """The cards, one paragraph each."""
+    from limbeck.objectives.card import CARD_PARTS
+
     lines: list[str] = []
     for card in cards:
-        rows = [[f"  {key}", getattr(card, key)] for key in ("needs", "cost", "helps", "hurts", "suggested", "paper")]
+        rows = [[f"  {key}", getattr(card, key)] for key in CARD_PARTS]
         lines += [card.name, f"  {card.summary}", *table(rows), ""]
     return [*lines, "DeiT's, ModelOpt's, torchdistill's and mdistiller's losses in these terms: docs/converters.md"]
 
 
 def sheet_lines(found: "Sheet") -> list[str]:
     """One method in full, in lines that fit the terminal."""
+    from limbeck.objectives.card import CARD_PARTS
+
     card = found.card
     fitted = TextWrapper(max(60, min(get_terminal_size().columns, 100)), break_long_words=False, break_on_hyphens=False)
 
@@ -183,7 +187,9 @@ def sheet_lines(found: "Sheet") -> list[str]:
         return fitted.wrap(text)
 
     lines = [card.name, *put(2, "", card.summary), ""]
-    for key in ("needs", "cost", "helps", "hurts", "suggested", "paper"):
+    if found.also_called:
+        lines += put(13, "  also", ", ".join(found.also_called))
+    for key in CARD_PARTS:
         lines += put(13, f"  {key}", getattr(card, key))
     lines += put(13, "  tasks", ", ".join(found.tasks)) + put(13, "  Python", found.python)
     lines += ["", "settings" if found.settings else "no settings"]

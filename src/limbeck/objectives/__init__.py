@@ -43,7 +43,7 @@ from limbeck.objectives.reverse_kl import ReverseKL
 from limbeck.objectives.review import Review
 from limbeck.objectives.rkd_angle import RKDAngle
 from limbeck.objectives.rkd_distance import RKDDistance
-from limbeck.objectives.schedule import Constant, Decay, First, Late, Schedule
+from limbeck.objectives.schedule import Constant, Decay, First, Late, Rise, Schedule
 from limbeck.objectives.similarity import SimilarityPreserving
 from limbeck.objectives.skew_kl import SkewKL
 from limbeck.objectives.soft_targets import SoftTargets
@@ -100,6 +100,7 @@ SCHEDULES = {
     "decay": "limbeck.objectives.schedule:Decay",
     "first": "limbeck.objectives.schedule:First",
     "late": "limbeck.objectives.schedule:Late",
+    "rise": "limbeck.objectives.schedule:Rise",
 }
 
 __all__ = [
@@ -146,6 +147,7 @@ __all__ = [
     "RegressionTargets",
     "ReverseKL",
     "Review",
+    "Rise",
     "Schedule",
     "SimilarityPreserving",
     "SkewKL",

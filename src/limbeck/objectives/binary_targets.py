@@ -21,7 +21,9 @@ CARD = MethodCard(
     name="binary-targets",
     summary="The student matches the teacher's yes-or-no probability of every label, softened by a temperature.",
     needs="teacher logits before a sigmoid; binary (one logit) or multilabel (one a label); no labels",
-    cost="two sigmoids a label and side; no memory beside the step",
+    cost="two sigmoids a label and side, batch x labels",
+    memory="batch x labels numbers a side",
+    variants="scale: sum over labels, mean of them",
     helps="few labels and much unlabelled data; missing labels, which the teacher fills in",
     hurts="many labels that are almost never true: most of the value is agreement on no; scale: mean then makes it "
     "weaker still",

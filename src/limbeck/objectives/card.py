@@ -11,7 +11,9 @@ class MethodCard:
         name: its name in recipes.
         summary: what it does, in a sentence.
         needs: signals, labels and tasks it needs.
-        cost: time and memory beside the student's own step.
+        cost: time beside the student's own step, and what was measured of it (docs/figures.md).
+        memory: likewise, where the bridges are counted that are dropped afterwards.
+        variants: other formulas and options that it offers, and by which setting; "none" where it has one formula.
         helps: when it has been seen to help.
         hurts: when it has been seen to hurt.
         paper: source.
@@ -22,7 +24,13 @@ class MethodCard:
     summary: str
     needs: str
     cost: str
+    memory: str
+    variants: str
     helps: str
     hurts: str
     paper: str
     suggested: str
+
+
+CARD_PARTS = ("needs", "cost", "memory", "variants", "helps", "hurts", "suggested", "paper")
+"""What is shown of a card below its summary, in this order."""

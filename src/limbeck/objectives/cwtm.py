@@ -19,7 +19,9 @@ CARD = MethodCard(
     name="cwtm",
     summary="Cross-entropy against the labels, each example weighed by how sure the teacher is of its top class.",
     needs="teacher logits and labels (unlabelled rows are left out); multiclass; couples the examples of a batch",
-    cost="one softmax over the teacher's and one over the student's logits",
+    cost="two softmaxes, batch x classes",
+    memory="batch x classes numbers a side",
+    variants="none",
     helps="as a control: what soft targets gain beyond it is not only that the teacher weighs examples by importance",
     hurts="unlabelled data serve nothing; a teacher that is sure of everything leaves plain hard labels, and one that "
     "is sure and wrong weighs its own mistakes most",

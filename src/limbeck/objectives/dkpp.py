@@ -23,7 +23,9 @@ CARD = MethodCard(
     name="dkpp",
     summary="Soft targets whose probabilities, except the largest, are permuted among the other classes.",
     needs="teacher logits; multiclass with three classes or more; no labels",
-    cost="as soft-targets, and a sort of as many random numbers as classes",
+    cost="as soft-targets, and a sort of as many random numbers, batch x classes x log(classes)",
+    memory="batch x classes numbers a side, and as many random numbers",
+    variants="standardize (logits of mean 0 and deviation 1 first)",
     helps="as a control: what soft targets gain beyond it comes from which other classes the teacher thinks of",
     hurts="taken for a method: a student learns wrong likenesses, the worse the softer the teacher is",
     paper="Furlanello et al. 2018, Born-Again Neural Networks, arXiv 1805.04770, section 3.2, equation 10",
@@ -58,6 +60,8 @@ class DKPP(Objective):
     Args:
         temperature: T > 0; the paper's is 1.
         seed: of the permutations; apart from the training seed, so that all students meet the same.
+        standardize: whether both sides' logits are standardised first (Sun et al. 2024), as a control of soft targets
+            that are.
 
     Raises:
         RecipeError: the temperature is not positive and finite.
@@ -67,10 +71,10 @@ class DKPP(Objective):
         DKPP(temperature=2)
     """
 
-    def __init__(self, temperature: float = 1.0, seed: int = 0) -> None:
+    def __init__(self, temperature: float = 1.0, seed: int = 0, standardize: bool = False) -> None:
         super().__init__()
         check_temperature(temperature)
-        self.temperature, self.seed = temperature, seed
+        self.temperature, self.seed, self.standardize = temperature, seed, standardize
 
     def needs(self) -> Needs:
         """The teacher's logits."""
@@ -94,7 +98,8 @@ class DKPP(Objective):
         check_alike(given, other)
         self.check_outputs(given.shape[1])
         dealt = permuted(other.detach(), batch.ids, batch.views, self.seed)
-        return {CARD.name: weighted_mean(soft_targets_rows(given, dealt, self.temperature), batch.weight)}
+        rows = soft_targets_rows(given, dealt, self.temperature, self.standardize)
+        return {CARD.name: weighted_mean(rows, batch.weight)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
         """Refused: two tensors do not say which examples they are about.

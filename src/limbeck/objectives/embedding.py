@@ -22,7 +22,9 @@ CARD = MethodCard(
     name="embedding",
     summary="One minus the cosine of the two embeddings, or their mean squared difference.",
     needs="teacher outputs, or one tapped vector a row on each side (any task); no labels",
-    cost="nothing beside the step",
+    cost="batch x width products; at taps of unlike widths also a linear map",
+    memory="batch x width numbers a side; the map, student x teacher widths, dropped afterwards",
+    variants="distance: cosine, squared; outputs, or taps",
     helps="retrieval and similarity, where only directions matter (cosine); a head to be put on later (squared)",
     hurts="a student of another width whose own vectors must serve: the bridge learns the match and is then dropped; "
     "squared error on embeddings that are long only by accident",

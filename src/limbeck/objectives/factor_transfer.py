@@ -26,7 +26,10 @@ CARD = MethodCard(
     name="factor-transfer",
     summary="A paraphraser compresses the teacher's map into factors; the student's translator gives the same factors.",
     needs="one tap a side, the teacher's a grid or tokens of a square; no labels",
-    cost="two 3x3 convolutions on the teacher's map and one 1x1 on the student's, dropped afterwards",
+    cost="two 3x3 convolutions on the teacher's map and a 1x1 on the student's, at every position",
+    memory="paraphraser and translator, dropped afterwards; the teacher's map twice, factors of both sides",
+    variants="variant: paper (norm), mean (common code divides by the number of factors); power 1 or 2; none "
+    "for the paper's order, the paraphraser first and then frozen: no stage hands its modules on to the next",
     helps="teachers whose maps hold more than the student can copy",
     hurts="small budgets: until the paraphraser has learned, the factors are noise that moves",
     paper="Kim, Park, Kwak 2018, Paraphrasing Complex Network: Network Compression via Factor Transfer, NeurIPS, "
@@ -78,7 +81,8 @@ class FactorTransfer(Objective):
     """Factors of both sides agree, mean over the batch's weight; the paraphraser learns beside.
 
     The paper trains the paraphraser first (three convolutions each way) and freezes it. Here it learns to reconstruct
-    the teacher's map while the student follows: a second term, `factor-transfer-paraphraser`, the mean of squares, that
+    the teacher's map while the student follows (what a stage builds is dropped at its end, so `stages` cannot say the
+    paper's order): a second term, `factor-transfer-paraphraser`, the mean of squares, that
     moves the paraphraser alone; the student's term moves student and translator alone. So the factors move while they
     are learned; the translator is 1x1.
 

@@ -19,6 +19,8 @@ CARD = MethodCard(
     summary="The gradient of the cross-entropy by the input equals the teacher's.",
     needs="both sides' input gradients, labels (unlabelled rows are left out); multiclass; no study guide holds them",
     cost="a backward pass of the teacher, and a second derivative of the student: about three times its step",
+    memory="the graph of the student's backward pass, about twice its step's activations",
+    variants="none",
     helps="few labels; it gave less than attention maps in the paper",
     hurts="ReLU nets, whose second derivative is piecewise zero; batch normalisation, which couples rows",
     paper="Zagoruyko, Komodakis 2017, Paying More Attention to Attention, arXiv 1612.03928, equations 3 to 5",
@@ -28,6 +30,10 @@ CARD = MethodCard(
 
 class GradientAttention(Objective):
     """`1/2 ||J_s - J_t||^2` of each row's input gradients, mean over the weight of the *labelled* rows.
+
+    The norm is squared: equation 4 prints `beta / 2 ||J_s - J_t||_2`, but the derivative that equation 5 gives for it,
+    `beta (J_s - J_t)` times the second derivative of the loss, is that of half the square, which also has one where
+    both are equal.
 
     Example:
         >>> str(10 * GradientAttention())

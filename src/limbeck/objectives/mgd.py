@@ -1,6 +1,8 @@
 """Masked generative distillation (MGD): from half of the student's pixels, a small decoder makes the teacher's map."""
 
 from collections.abc import Mapping
+from math import prod
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -13,7 +15,7 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.draws import uniform
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.positions import total
-from limbeck.objectives.ranges import check_at_least
+from limbeck.objectives.ranges import check_at_least, check_choice
 from limbeck.objectives.reading import bridge_at, bridged, built, grid_shape, read_both, taps_needed
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.text import settings
@@ -22,12 +24,15 @@ CARD = MethodCard(
     name="mgd",
     summary="Some of the student's pixels are hidden; two convolutions generate the teacher's map from the rest.",
     needs="one tap a side, the teacher's a grid or tokens of a square; no labels",
-    cost="a 1x1 and two 3x3 convolutions at the teacher's width, dropped afterwards; often more than the student",
+    cost="a 1x1 and two 3x3 convolutions at the teacher's width, 18 x channels^2 products a position; often more than "
+    "the student",
+    memory="the convolutions, dropped afterwards; three maps of the teacher's size an example",
+    variants="mask: pixels (the paper), channels (the authors' code for classification, with ratio 0.15)",
     helps="dense prediction; late feature maps",
     hurts="maps of a few pixels; small budgets, since the decoder has to be learned too",
     paper="Yang, Li, Jiang, Gong, Yuan, Zhao, Yuan 2022, Masked Generative Distillation, ECCV, arXiv 2205.01529, eq. 4",
-    suggested="ratio 0.5 (classification), 0.65 to 0.75 (detection, segmentation); weight 7e-5 (classification), 2e-5 "
-    "(detection, segmentation) for the sum",
+    suggested="ratio 0.5 (classification; with mask channels 0.15), 0.65 to 0.75 (detection, segmentation); weight "
+    "7e-5 (classification), 2e-5 (detection, segmentation) for the sum",
 )
 
 
@@ -42,14 +47,16 @@ class Decoder(nn.Sequential):
 class MGD(Objective):
     """The teacher's map generated from a masked student's, mean over the batch's weight.
 
-    A row's value is the sum of squared differences over the map (equation 4). Which pixels are hidden depends on seed,
-    example id and view alone, so that a resumed run hides the same.
+    A row's value is the sum of squared differences over the map (equation 4). What is hidden depends on seed, example
+    id and view alone, so that a resumed run hides the same.
 
     Args:
         student: path of the student's tap.
         teacher: path of the teacher's tap.
-        ratio: chance that a pixel is hidden, 0 <= ratio < 1.
-        seed: another one hides other pixels, at least 0.
+        ratio: chance that a pixel, or a channel, is hidden, 0 <= ratio < 1.
+        seed: another one hides others, at least 0.
+        mask: "pixels", all channels of a pixel at once (the paper); "channels", all pixels of a channel (the authors'
+            code for classification, with a ratio of 0.15).
 
     Raises:
         RecipeError: an argument is out of range.
@@ -59,13 +66,21 @@ class MGD(Objective):
         MGD(student='layer4', teacher='layer4', ratio=0.65)
     """
 
-    def __init__(self, student: str, teacher: str, ratio: float = 0.5, seed: int = 0) -> None:
+    def __init__(
+        self,
+        student: str,
+        teacher: str,
+        ratio: float = 0.5,
+        seed: int = 0,
+        mask: Literal["pixels", "channels"] = "pixels",
+    ) -> None:
         super().__init__()
         self.student, self.teacher = student, teacher
         if not 0 <= ratio < 1:
-            raise RecipeError(f"ratio: {ratio} is not in [0, 1); it is the share of pixels that are hidden")
+            raise RecipeError(f"ratio: {ratio} is not in [0, 1); it is the share that is hidden")
         check_at_least("seed", seed, 0)
-        self.ratio, self.seed = ratio, seed
+        check_choice("mask", mask, ("pixels", "channels"))
+        self.ratio, self.seed, self.mask = ratio, seed, mask
         self.bridge: Bridge | None = None
         self.decoder: Decoder | None = None
 
@@ -84,8 +99,8 @@ class MGD(Objective):
         mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
         other = as_grid(other, f"{CARD.name}: the teacher's activation")
         mine, other, _ = bridged(CARD.name, self.bridge, mine, other, batch)
-        drawn = uniform(batch.ids, batch.views, other[0, 0].numel(), self.seed)
-        seen = (drawn >= self.ratio).reshape(-1, 1, *other.shape[2:])
+        masked = (1, *other.shape[2:]) if self.mask == "pixels" else (other.shape[1], 1, 1)
+        seen = uniform(batch.ids, batch.views, prod(masked), self.seed).reshape(-1, *masked) >= self.ratio
         made = built(self.decoder, CARD.name)(mine * seen)
         return {CARD.name: weighted_mean(total((made - other) ** 2), batch.weight)}
 

@@ -102,6 +102,14 @@ class Objective(nn.Module, ABC):
     def __add__(self, other: "Objective | WeightedSum") -> "WeightedSum":
         return self * 1.0 + other
 
+    def __radd__(self, other: object) -> "WeightedSum":
+        return self * 1.0 if other == 0 else NotImplemented  # sum([a, b]) begins with 0
+
+    def __truediv__(self, divisor: float) -> "WeightedSum":
+        from limbeck.objectives.schedule import reciprocal
+
+        return self * reciprocal(divisor)
+
     def __str__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
 

@@ -18,13 +18,17 @@ from limbeck.objectives.ranges import check_at_least, check_choice, check_positi
 from limbeck.objectives.reading import built, read, shape_at
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.shapes import check_alike
+from limbeck.objectives.tempered import log_probabilities
 from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="ofa",
     summary="A student's layer, pooled and projected to logits, learns from teacher and label.",
     needs="one tap of the student, teacher logits, labels (unlabelled rows are left out); multiclass",
-    cost="a pooled linear map to the classes, dropped afterwards",
+    cost="a linear map of the pooled layer to the classes, and as soft-targets",
+    memory="the map, dropped afterwards; batch x classes numbers a side",
+    variants="variant: paper, code (without the label's own cross-entropy, the teacher's others to the power gamma); "
+    "standardize (logits of mean 0 and deviation 1 first)",
     helps="unlike architectures (CNN and transformer), whose layers cannot be compared; each stage of the student",
     hurts="early layers of small students, which lose what later ones need; noisy labels",
     paper="Hao, Guo, Han, Tang, Hu, Wang, Xu 2023, One-for-All: Bridge the Gap Between Heterogeneous Architectures, "
@@ -41,6 +45,7 @@ def ofa_rows(
     gamma: float = 1.0,
     temperature: float = 1.0,
     variant: str = "paper",
+    standardize: bool = False,
 ) -> Float[Tensor, " b"]:
     """`-(1 + p_y)^gamma log q_y - sum_{c != y} p_c log q_c` of each row, nats; p the teacher, q the student.
 
@@ -55,14 +60,15 @@ def ofa_rows(
         temperature: T > 0 of both softmaxes.
         variant: "paper", or "code" as the authors': `-((1 + p_y)^gamma - 1) log q_y - sum_{c != y} p_c^gamma log q_c`,
             which leaves the label's own cross-entropy to another term.
+        standardize: whether both sides' logits are standardised first, see `standardized`.
 
     Example:
         >>> logits, labels = torch.zeros(1, 2), torch.tensor([0])
         >>> ofa_rows(logits, logits, labels), ofa_rows(logits, logits, labels, variant="code")
         (tensor([1.3863]), tensor([0.6931]))
     """
-    log_q = torch.log_softmax(student_logits / temperature, dim=1)
-    p = torch.softmax(teacher_logits / temperature, dim=1)
+    log_q = log_probabilities(student_logits, temperature, standardize)
+    p = log_probabilities(teacher_logits, temperature, standardize).exp()
     true = F.one_hot(target, p.shape[1]).to(p.dtype)
     factors = (p + true) ** gamma - true if variant == "code" else torch.where(true > 0, (1 + p) ** gamma, p)
     return -(factors * log_q).sum(dim=1)
@@ -79,6 +85,8 @@ class OFA(Objective):
         gamma: above 0; see `ofa_rows`.
         temperature: T > 0.
         variant: "paper" or "code".
+        standardize: whether both sides' logits are standardised first (Sun et al. 2024); the label is then taught on
+            the student's standardised logits too.
 
     Raises:
         RecipeError: an argument is out of range.
@@ -95,6 +103,8 @@ class OFA(Objective):
         gamma: float = 1.0,
         temperature: float = 1.0,
         variant: Literal["paper", "code"] = "paper",
+        *,
+        standardize: bool = False,
     ) -> None:
         super().__init__()
         check_at_least("classes", classes, 2)
@@ -103,6 +113,7 @@ class OFA(Objective):
         check_choice("variant", variant, ("paper", "code"))
         self.student, self.classes = student, classes
         self.gamma, self.temperature, self.variant = gamma, temperature, variant
+        self.standardize = standardize
         self.bridge: Bridge | None = None
 
     def needs(self) -> Needs:
@@ -123,7 +134,13 @@ class OFA(Objective):
         target, labelled = labels(CARD.name, batch)
         check_alike(mine, logits)
         rows = ofa_rows(
-            mine, logits, target.long(), gamma=self.gamma, temperature=self.temperature, variant=self.variant
+            mine,
+            logits,
+            target.long(),
+            gamma=self.gamma,
+            temperature=self.temperature,
+            variant=self.variant,
+            standardize=self.standardize,
         )
         return {CARD.name: weighted_mean(rows, batch.weight, labelled)}
 

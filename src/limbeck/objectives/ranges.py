@@ -15,6 +15,19 @@ def check_temperature(temperature: float) -> None:
         )
 
 
+def check_not_auto(name: str, value: object) -> None:
+    """`auto` is a recipe's word: an objective in Python is made with numbers.
+
+    Raises:
+        RecipeError: it came here.
+    """
+    if value == "auto":
+        raise RecipeError(
+            f"{name}: 'auto' lets validation choose, which only a recipe can say (objective: {{{name}: auto}}); in "
+            "Python give a number, or leave the objective out of lk.distil, which then chooses"
+        )
+
+
 def check_at_least_zero(name: str, value: float) -> None:
     """A factor or a margin is at least 0, and finite.
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from limbeck.errors import RecipeError
+from limbeck.objectives.ranges import check_not_auto
 from limbeck.objectives.text import number
 
 
@@ -87,8 +88,7 @@ class First:
     def __post_init__(self) -> None:
         _check_weight("value", self.value)
         _check_weight("end", self.end)
-        if not 0 < self.share <= 1:
-            raise RecipeError(f"share: {self.share} is not in (0, 1]")
+        _check_share(self.share)
 
     def at(self, progress: float) -> float:
         """Weight at `progress` (0 at the first step, towards 1 at the last)."""
@@ -137,7 +137,41 @@ class Late:
         return f"Late({number(self.value)}, after={number(self.after)})"
 
 
-Schedule = Constant | Decay | First | Late
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """A warm-up: from 0 in a straight line to `value` over the first share of training, then `value`.
+
+    It is 0 at the first step and nowhere else, so another term must stand beside it.
+
+    Attributes:
+        value: weight once it has risen, at least 0.
+        share: of training over which it rises, 0 < share <= 1.
+
+    Example:
+        >>> [Rise(2.0, share=0.5).at(p) for p in (0.0, 0.25, 0.5, 0.9)]
+        [0.0, 1.0, 2.0, 2.0]
+    """
+
+    value: float = 1.0
+    share: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check_weight("value", self.value)
+        _check_share(self.share)
+
+    def at(self, progress: float) -> float:
+        """Weight at `progress` (0 at the first step, towards 1 at the last)."""
+        return self.value * min(1.0, progress / self.share)
+
+    def scaled(self, factor: float) -> "Rise":
+        """The same schedule with every weight multiplied."""
+        return Rise(self.value * factor, self.share)
+
+    def __str__(self) -> str:
+        return f"Rise({number(self.value)}, share={number(self.share)})"
+
+
+Schedule = Constant | Decay | First | Late | Rise
 
 
 def jump(schedule: Schedule) -> float | None:
@@ -159,9 +193,26 @@ def as_schedule(weight: float | Schedule) -> Schedule:
     """A number is a constant schedule.
 
     Raises:
-        RecipeError: the number is negative, infinite or NaN.
+        RecipeError: the number is negative, infinite or NaN; or it is `auto`.
     """
+    check_not_auto("weight", weight)
     return Constant(float(weight)) if isinstance(weight, int | float) else weight
+
+
+def reciprocal(divisor: float) -> float:
+    """What `objective / divisor` multiplies weights by.
+
+    Raises:
+        RecipeError: the divisor is 0.
+    """
+    if divisor == 0:
+        raise RecipeError("weight: divided by 0, which is no weight")
+    return 1 / divisor
+
+
+def _check_share(share: float) -> None:
+    if not 0 < share <= 1:
+        raise RecipeError(f"share: {share} is not in (0, 1]")
 
 
 def _check_weight(name: str, value: float) -> None:

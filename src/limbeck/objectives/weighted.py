@@ -14,7 +14,7 @@ from limbeck.core.needs import Needs, Shapes, union
 from limbeck.core.signals import Signals
 from limbeck.errors import RecipeError
 from limbeck.objectives.objective import Objective
-from limbeck.objectives.schedule import Schedule, as_schedule, jump
+from limbeck.objectives.schedule import Schedule, as_schedule, jump, reciprocal
 
 
 class WeightedSum(nn.Module):
@@ -53,10 +53,17 @@ class WeightedSum(nn.Module):
         """
         idle = next((p for p in _pieces(self.schedules) if not any(s.at(p) > 0 for s in self.schedules)), None)
         if idle is not None:
-            when = f"from {idle:.0%} of training on " if idle else ""
             raise RecipeError(
-                f"objective: {when}every weight is 0, so there is nothing to learn from; keep one above 0 throughout"
+                f"objective: {self._when(idle)}every weight is 0, so there is nothing to learn from; keep one above 0 "
+                "throughout"
             )
+
+    def _when(self, idle: float) -> str:
+        """Since when every weight is 0, for the error; nothing where it is from the beginning on."""
+        if idle:
+            return f"from {idle:.0%} of training on "
+        only = any(schedule.at(_SECOND) > 0 for schedule in self.schedules)
+        return "at the first step, from which weights rise, " if only else ""
 
     @property
     def couples_batch(self) -> bool:
@@ -165,11 +172,15 @@ class WeightedSum(nn.Module):
 
     __rmul__ = __mul__
 
+    def __truediv__(self, divisor: float) -> "WeightedSum":
+        return self * reciprocal(divisor)
+
     def __add__(self, other: "Objective | WeightedSum") -> "WeightedSum":
         more = other if isinstance(other, WeightedSum) else other * 1.0
         return WeightedSum([*self.weighted_parts(), *more.weighted_parts()], partial=True)
 
-    __radd__ = __add__
+    def __radd__(self, other: object) -> "WeightedSum":
+        return self * 1.0 if other == 0 else NotImplemented  # sum([a, b]) begins with 0
 
     def __str__(self) -> str:
         return " + ".join(f"{schedule} * {part}" for schedule, part in self.weighted_parts())
@@ -190,6 +201,10 @@ def as_sum(objective: Objective | WeightedSum) -> WeightedSum:
         return WeightedSum([(1.0, objective)])
     objective.check()
     return objective
+
+
+_SECOND = 1e-9
+"""A point of training after the first step and before any other."""
 
 
 def _pieces(schedules: Sequence[Schedule]) -> Iterator[float]:

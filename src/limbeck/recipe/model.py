@@ -124,7 +124,7 @@ class Weight(Open):
     """How much an objective counts as training goes on; `auto`: validation chooses."""
 
     kind: str = "constant"
-    """constant, decay, first, late, or auto."""
+    """constant, decay, first, late, rise, or auto."""
 
 
 class ObjectiveTerm(Open):
@@ -133,7 +133,7 @@ class ObjectiveTerm(Open):
     method: str
     """`limbeck methods` lists them."""
     weight: Weight = Weight.model_validate({"kind": "constant", "value": 1.0})
-    """A number, auto, or {kind: constant|decay|first|late, value, end, share, after}."""
+    """A number, auto, or {kind: constant|decay|first|late|rise, value, end, share, after}."""
 
 
 class EarlierStage(Section):
@@ -284,6 +284,13 @@ class RuntimePlan(Section):
     """Several processes (torchrun): ddp, each holds the whole model; fsdp, each holds a share of it (FSDP2)."""
 
 
+class Preset(Open):
+    """A known way to distil; its own settings stand beside its name."""
+
+    name: str
+    """patient, or fitnets with the paths of two layers."""
+
+
 class Recipe(Section):
     """Everything that decides a run."""
 
@@ -293,8 +300,8 @@ class Recipe(Section):
     """What kind of answer the models give."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the student that ships."""
-    preset: Literal["patient"] | None = None
-    """Fills in keys that are left out; they stand in the resolved recipe, where the name only tells of them."""
+    preset: Preset | None = None
+    """Fills in keys that are left out; they stand in the resolved recipe, where the preset only tells of them."""
     data: Data
     teacher: Teacher
     student: Student

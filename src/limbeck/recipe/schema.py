@@ -42,7 +42,7 @@ def json_schema() -> Schema:
     schema["title"] = "Limbeck recipe"
     schema["required"] = ["data", "teacher"]
     definitions, properties = schema["$defs"], schema["properties"]
-    student, _, teacher, _, objective, weight, _, _, op, guide, method = SECTIONS
+    student, _, teacher, _, objective, weight, _, _, op, guide, method, preset = SECTIONS
     definitions["Student"] = {
         "anyOf": [*_branches(definitions["Student"], student, default="convnet"), *_foreign(definitions["Student"])]
     }
@@ -53,6 +53,7 @@ def json_schema() -> Schema:
     definitions["Weight"]["anyOf"].append(_closed({"kind": {"const": AUTO}}, ["kind"]))
     definitions["ObjectiveTerm"] = {"anyOf": _branches(definitions["ObjectiveTerm"], objective, default="soft-targets")}
     definitions["GuidePlan"] = {"anyOf": _branches(definitions["GuidePlan"], guide, default="logits")}
+    definitions["Preset"] = {"anyOf": _branches({}, preset, default=None)}
     definitions["ViewOp"] = {"anyOf": [{"enum": sorted(op.names())}, *_branches({}, op, default=None), *_V2]}
     _may_also(definitions["Columns"]["properties"], "input", {"type": "string", "minLength": 1})
     one_of_several = {"anyOf": [{"$ref": "#/$defs/OneTeacher"}, {"type": "string"}]}
@@ -63,6 +64,8 @@ def json_schema() -> Schema:
     for teachers in ("Teacher", "OneTeacher"):
         _may_also(definitions[teachers]["properties"], "adapt", {"enum": ["head", "all"]})
     _may_also(properties, "student", {"type": "string"})
+    alone = [name for name, where in preset.names().items() if not settings_model(where).model_fields]
+    _may_also(properties, "preset", {"enum": alone})
     _may_also(properties, "guide", {"type": "string"})
     _may_also(properties, "device", {"enum": list(profiles.names())})
     _may_also(properties, "objective", {"$ref": "#/$defs/ObjectiveTerm"}, {"enum": sorted(objective.names())})

@@ -42,6 +42,7 @@ class Section:
         libraries: whether names of timm and torchvision are right too, with any settings; the library judges those.
         needs_data: whether the constructor also takes what the data decide, so that it cannot be tried yet.
         tuned: whether validation chooses what is left out, so that nothing is filled in.
+        known_as: "module:function" that says what a name from elsewhere is called here.
     """
 
     path: Path
@@ -52,12 +53,15 @@ class Section:
     libraries: bool = False
     needs_data: bool = False
     tuned: bool = False
+    known_as: str = ""
 
     def names(self) -> Mapping[str, str]:
         """Name -> dotted name."""
-        table: Mapping[str, str] = _load(self.table)
+        table: Mapping[str, str] = loaded(self.table)
         return table
 
+
+_METHODS_ELSEWHERE = "limbeck.objectives.aliases:known_as"
 
 SECTIONS = (
     Section(
@@ -95,10 +99,17 @@ SECTIONS = (
         "method",
         "limbeck.objectives:METHODS",
         own=frozenset({"weight"}),
+        known_as=_METHODS_ELSEWHERE,
         auto={"soft-targets": frozenset({"temperature"})},
     ),
     Section(("objective", "*", "weight"), "kind", "limbeck.objectives:SCHEDULES"),
-    Section(("stages", "*", "objective", "*"), "method", "limbeck.objectives:METHODS", own=frozenset({"weight"})),
+    Section(
+        ("stages", "*", "objective", "*"),
+        "method",
+        "limbeck.objectives:METHODS",
+        own=frozenset({"weight"}),
+        known_as=_METHODS_ELSEWHERE,
+    ),
     Section(("stages", "*", "objective", "*", "weight"), "kind", "limbeck.objectives:SCHEDULES"),
     Section(("data", "views", "ops", "*"), "op", "limbeck.data.views:VIEW_OPS"),
     Section(
@@ -113,7 +124,9 @@ SECTIONS = (
         "limbeck.objectives:METHODS",
         own=frozenset({"weight", "labels"}),
         tuned=True,
+        known_as=_METHODS_ELSEWHERE,
     ),
+    Section(("preset",), "name", "limbeck.recipe.presets:PRESETS"),
 )
 
 
@@ -161,7 +174,8 @@ def _complete(values: dict[str, Any], here: Path, section: Section, problems: li
     if section.libraries and from_library(name):
         return values
     if name not in section.names():
-        problems.append(unknown_name((*here, section.key), name, sorted(section.names())))
+        meant = loaded(section.known_as)(name) if section.known_as else ()
+        problems.append(unknown_name((*here, section.key), name, sorted(section.names()), meant))
         return own
     settings, found = _settings(section, name, given, here)
     problems += found
@@ -189,7 +203,7 @@ def _settings(section: Section, name: str, given: dict[str, Any], here: Path) ->
 def _tried(where: str, settings: Mapping[str, Any], here: Path) -> list[Problem]:
     """Ranges are the constructor's business: it is called once, and what it refuses is a problem here."""
     try:
-        _load(where)(**settings)
+        loaded(where)(**settings)
     except InputError as error:
         parts = str(error).split(": ")
         for number, part in enumerate(parts[:-1]):
@@ -212,7 +226,7 @@ def settings_model(where: str) -> type[BaseModel]:
         >>> sorted(settings_model("limbeck.objectives.schedule:First").model_fields)
         ['end', 'share', 'value']
     """
-    target = _load(where)
+    target = loaded(where)
     hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(target).parameters.items():
@@ -226,6 +240,7 @@ def settings_model(where: str) -> type[BaseModel]:
     return model
 
 
-def _load(where: str) -> Any:  # noqa: ANN401 - a class, a function or a table
+def loaded(where: str) -> Any:  # noqa: ANN401 - a class, a function or a table
+    """What stands at "module:name"."""
     module, _, name = where.partition(":")
     return getattr(import_module(module), name)

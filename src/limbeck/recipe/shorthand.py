@@ -33,8 +33,10 @@ def expand(values: dict[str, Any]) -> tuple[dict[str, Any], dict[Path, Path]]:
         >>> shown[("objective", 0)]
         ('objective',)
     """
-    full = filled({key: value for key, value in values.items() if not (value is None and key in _SECTIONS)})
+    full = {key: value for key, value in values.items() if not (value is None and key in _SECTIONS)}
     shown: dict[Path, Path] = {}
+    _name(full, "preset", "name", shown)
+    full = filled(full)
     _name(full, "device", "name", shown)
     if _names_a_model(full.get("teacher")):
         _name(full, "teacher", "from", shown)

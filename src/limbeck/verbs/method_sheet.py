@@ -9,6 +9,7 @@ from importlib import import_module
 
 from limbeck.errors import InputError
 from limbeck.objectives import METHODS, MethodCard
+from limbeck.objectives.aliases import also_called, known_as
 from limbeck.objectives.support import SUPPORT, TAPS_INSTEAD, Support
 from limbeck.recipe.settings import AUTO, SECTIONS
 from limbeck.task import OBJECTIVES
@@ -45,6 +46,7 @@ class Sheet:
 
     Attributes:
         card: what is said about it by hand.
+        also_called: what it is called elsewhere; recipes take its name alone.
         python: its class.
         tasks: kinds of task for which it is defined.
         settings: its variants.
@@ -54,6 +56,7 @@ class Sheet:
     """
 
     card: MethodCard
+    also_called: tuple[str, ...]
     python: str
     tasks: tuple[str, ...]
     settings: tuple[Setting, ...]
@@ -66,7 +69,7 @@ def sheet(name: str) -> Sheet:
     """Everything about one objective.
 
     Args:
-        name: as a recipe names it.
+        name: as a recipe names it, or as it is called elsewhere where that is one method.
 
     Raises:
         InputError: there is none of that name.
@@ -74,15 +77,21 @@ def sheet(name: str) -> Sheet:
     Example:
         >>> sheet("hint").recipe
         'objective: {method: hint, student: layer2, teacher: blocks.3}'
+        >>> sheet("FitNets").card.name
+        'hint'
     """
+    meant = () if name in METHODS else known_as(name)
+    if len(meant) == 1:
+        (name,) = meant
     if name not in METHODS:
-        near = [each for each in METHODS if name and name in each] or get_close_matches(name, METHODS, n=3)
+        near = [*meant] or [each for each in METHODS if name and name in each] or get_close_matches(name, METHODS, n=3)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise InputError(f"methods: {name!r} is none; {hint}limbeck methods lists all {len(METHODS)}")
     module, _, attribute = METHODS[name].partition(":")
     cls = getattr(import_module(module), attribute)
     return Sheet(
         card=import_module(module).CARD,
+        also_called=also_called(name),
         python=f"limbeck.objectives.{attribute}",
         tasks=tuple(task for task, methods in OBJECTIVES.items() if name in methods),
         settings=_settings(cls),
