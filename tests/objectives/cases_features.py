@@ -23,6 +23,7 @@ from limbeck.objectives import (
 
 from . import references_features as references
 from .case import Case, labelled_weight
+from .changes import scaled, shifted, swapped
 from .worlds import exits_world, features_world, gradients_world, half_labelled
 
 TAPS = ("tap", "tap")
@@ -51,19 +52,6 @@ def case(method, name, kind, reference, world, **promises):
         world,
         **promises,
     )
-
-
-def scaled(tensor):
-    return 3 * tensor
-
-
-def shifted(tensor):
-    return tensor + 5
-
-
-def swapped(tensor):
-    """Channels in another order."""
-    return tensor.flip(1) if tensor.ndim == 4 else tensor.flip(2)
 
 
 def halved_and_mapped(s, state):
@@ -123,8 +111,17 @@ CASES = (
     case(
         "vid", "tokens", VID, references.vid("mean"), TOKENS, learned=True, negative=True, settings={"variant": "mean"}
     ),
-    case("mgd", "grids", MGD, references.mgd(0.5), WIDER, learned=True),
-    case("mgd", "other", MGD, references.mgd(0.3, 7), WIDER, learned=True, settings={"ratio": 0.3, "seed": 7}),
+    case("mgd", "grids", MGD, references.mgd(0.5), WIDER, learned=True, padding=False),
+    case(
+        "mgd",
+        "other",
+        MGD,
+        references.mgd(0.3, 7),
+        WIDER,
+        learned=True,
+        padding=False,
+        settings={"ratio": 0.3, "seed": 7},
+    ),
     PATIENT("tokens", reference=references.pkd(), world=TOKENS, divergence=True),
     PATIENT(
         "tokens", reference=references.pkd(tokens="all"), world=TOKENS, divergence=True, settings={"tokens": "all"}
@@ -157,7 +154,7 @@ CASES = (
         learned=True,
         settings={"margin": 0.5, "variant": "mean"},
     ),
-    case("factor-transfer", "grids", FactorTransfer, references.factor_transfer(), WIDER, learned=True),
+    case("factor-transfer", "grids", FactorTransfer, references.factor_transfer(), WIDER, learned=True, padding=False),
     case(
         "factor-transfer",
         "other",
@@ -165,10 +162,20 @@ CASES = (
         references.factor_transfer(2, "mean"),
         WIDER,
         learned=True,
+        padding=False,
         settings={"power": 2, "variant": "mean", "rate": 0.7},
     ),
-    Case("fsp", "fsp", lambda: FSP(PAIR, PAIR), references.fsp(), FLOWS, divergence=True, stretch=1),
-    Case("fsp, wider", "fsp", lambda: FSP(PAIR, PAIR), references.fsp(True), WIDER_FLOWS, learned=True, stretch=1),
+    Case("fsp", "fsp", lambda: FSP(PAIR, PAIR), references.fsp(), FLOWS, divergence=True, padding=False, stretch=1),
+    Case(
+        "fsp, wider",
+        "fsp",
+        lambda: FSP(PAIR, PAIR),
+        references.fsp(True),
+        WIDER_FLOWS,
+        learned=True,
+        padding=False,
+        stretch=1,
+    ),
     Case(
         "attention-relations",
         "attention-relations",
@@ -186,7 +193,15 @@ CASES = (
         features_world((3, 12), (3, 6)),
         stretch=30,
     ),
-    Case("review", "review", lambda: Review(PAIR, PAIR, width=3), references.review(), STAGES, learned=True),
+    Case(
+        "review",
+        "review",
+        lambda: Review(PAIR, PAIR, width=3),
+        references.review(),
+        STAGES,
+        learned=True,
+        padding=False,
+    ),
     Case("ofa", "ofa", lambda: OFA("tap", classes=5), references.ofa(), exits_world, learned=True),
     Case(
         "ofa, code, some unlabelled",

@@ -27,6 +27,7 @@ from limbeck.objectives import (
 
 from . import references_outputs as references
 from .case import Case, both_logits, labelled_weight, logits_and_labels
+from .changes import shifted, stretched
 from .worlds import ROWS, World, half_labelled_world, logits_world
 
 
@@ -85,16 +86,6 @@ def tapped_world(student: int, teacher: int) -> Callable[[torch.Generator], Worl
 
 half_values_world = half_known(values_world)
 half_yes_or_no_world = half_known(yes_or_no_world)
-
-
-def shifted(tensor):
-    """A constant of its own for every row."""
-    return tensor + torch.arange(1.0, len(tensor) + 1, dtype=tensor.dtype)[:, None]
-
-
-def stretched(tensor):
-    """A positive factor of its own for every row."""
-    return tensor * torch.arange(1.0, len(tensor) + 1, dtype=tensor.dtype)[:, None]
 
 
 DIVERGENCES = (

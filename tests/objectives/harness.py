@@ -18,6 +18,13 @@ from limbeck.objectives import Objective
 
 from . import cases_features, cases_labels, cases_outputs, cases_relations
 from .case import Case, built
+from .padding import (
+    a_mask_without_padding_is_no_mask,
+    leaves_padding_out,
+    padded_positions_change_nothing,
+    padding_may_be_more_and_stand_anywhere,
+    reads_taps,
+)
 from .worlds import World, mapped
 
 CASES: tuple[Case, ...] = (*cases_labels.CASES, *cases_outputs.CASES, *cases_relations.CASES, *cases_features.CASES)
@@ -225,26 +232,6 @@ def changes_of_the_same(case: Case) -> None:
             assert value(objective, other).item() == pytest.approx(plain, rel=1e-9)
 
 
-def padded_positions_change_nothing(case: Case) -> None:
-    """Whatever stands where the batch's mask is false."""
-    world, objective = case.fresh(), case.ready()
-    mask = world.batch.mask
-    noise = torch.Generator().manual_seed(1)
-
-    def filled(tensor: Tensor) -> Tensor:
-        if tensor.shape[:2] != mask.shape:
-            return tensor
-        other = 50 * torch.randn(tensor.shape, generator=noise, dtype=tensor.dtype)
-        return torch.where(mask[:, :, None], tensor, other)
-
-    student, teacher = (replace_leaves(side, filled) for side in (world.student, world.teacher))
-    other = replace(world, student=student, teacher=teacher)
-    assert value(objective, other).item() == pytest.approx(value(objective, world).item(), rel=1e-12)
-    assert not any(
-        gradient[~mask].any() for gradient in gradients(objective, other) if gradient.shape[:2] == mask.shape
-    )
-
-
 def all_that_it_learns_is_taught(case: Case) -> None:
     world, objective = case.fresh(), case.ready()
     value(objective, world).backward()
@@ -282,7 +269,9 @@ LAWS: Mapping[Callable[[Case], None], Callable[[Case], bool]] = {
     its_text_makes_it_again: lambda _: True,
     its_state_makes_it_again: lambda case: case.learned,
     changes_of_the_same: lambda case: bool(case.same),
-    padded_positions_change_nothing: lambda case: case.fresh().batch.mask is not None,
+    padded_positions_change_nothing: reads_taps,
+    padding_may_be_more_and_stand_anywhere: leaves_padding_out,
+    a_mask_without_padding_is_no_mask: leaves_padding_out,
     all_that_it_learns_is_taught: lambda case: bool([*case.ready().parameters()]),
 }
 """Law -> whether a case is held to it."""

@@ -122,13 +122,13 @@ class AttentionTransfer(Objective):
             real = real_positions(mine, batch.mask, CARD.name)
             maps = attention_map(mine, self.power), attention_map(other.detach(), self.power)
         else:
-            maps = self._on_one_grid(mine, other.detach())
+            maps = self._on_one_grid(mine, other.detach(), batch.mask)
         rows = attention_transfer_rows(*maps, self.variant, self.eps, real)
         return {CARD.name: weighted_mean(rows, batch.weight)}
 
-    def _on_one_grid(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    def _on_one_grid(self, student: Tensor, teacher: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         grids = (
-            as_grid(side, f"{CARD.name}: the {who}'s activation")
+            as_grid(side, f"{CARD.name}: the {who}'s activation", mask)
             for who, side in (("student", student), ("teacher", teacher))
         )
         mine, other = (attention_map(grid, self.power) for grid in grids)

@@ -126,7 +126,7 @@ class FactorTransfer(Objective):
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"factor-transfer": scalar}`."""
         mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
-        grid = as_grid(other, f"{CARD.name}: the teacher's activation").detach()
+        grid = as_grid(other, f"{CARD.name}: the teacher's activation", batch.mask).detach()
         factors, again = built(self.paraphraser, CARD.name)(grid)
         mine, factors_of, _ = bridged(CARD.name, self.bridge, mine, factors, batch)
         follows = factor_transfer_rows(mine, factors_of, self.power, self.variant)

@@ -87,7 +87,7 @@ class FSP(Objective):
         sides = []
         for signals, taps, who in ((student, self.student, "student"), (teacher, self.teacher, "teacher")):
             found = [read(signals, tap, who, CARD.name) for tap in taps]
-            sides.append([as_grid(features, f"{CARD.name}: the {who}'s activation") for features in found])
+            sides.append([as_grid(features, f"{CARD.name}: the {who}'s activation", batch.mask) for features in found])
         mine = [crossing(grid) for crossing, grid in zip(built(self.bridges, CARD.name), sides[0], strict=True)]
         rows = fsp_rows(flow(mine[0], mine[1]), flow(sides[1][0].detach(), sides[1][1].detach()))
         return {CARD.name: weighted_mean(rows, batch.weight)}

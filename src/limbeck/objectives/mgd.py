@@ -82,7 +82,7 @@ class MGD(Objective):
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"mgd": scalar}`."""
         mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
-        other = as_grid(other, f"{CARD.name}: the teacher's activation")
+        other = as_grid(other, f"{CARD.name}: the teacher's activation", batch.mask)
         mine, other, _ = bridged(CARD.name, self.bridge, mine, other, batch)
         drawn = uniform(batch.ids, batch.views, other[0, 0].numel(), self.seed)
         seen = (drawn >= self.ratio).reshape(-1, 1, *other.shape[2:])

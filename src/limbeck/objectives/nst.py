@@ -88,7 +88,7 @@ class NST(Objective):
             real = real_positions(mine, batch.mask, CARD.name)
             mine, other = (real_only(side, real).transpose(1, 2) for side in (mine, other.detach()))
         else:
-            mine, other = (side.flatten(2) for side in common_grid(mine, other.detach(), CARD.name))
+            mine, other = (side.flatten(2) for side in common_grid(mine, other.detach(), CARD.name, batch.mask))
         return {CARD.name: weighted_mean(nst_rows(mine, other, self.kernel), batch.weight)}
 
     def extra_repr(self) -> str:

@@ -13,14 +13,14 @@ from limbeck.core.signals import Signals
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.ranges import check_choice
-from limbeck.objectives.reading import read_both, taps_needed
+from limbeck.objectives.reading import read_vectors, taps_needed
 from limbeck.objectives.relations import cosines, inverse, mean_over, relatives
 from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="pkt",
     summary="The student keeps how likely each example picks each other one as its neighbour.",
-    needs="logits or one tap a side, of any widths; no labels",
+    needs="logits or one tap a side, of any widths; padded tokens are left out; no labels",
     cost="one batch x batch matrix of cosines a side",
     helps="retrieval and embeddings; unlike widths; nothing to tune in the kernel",
     hurts="small batches; layers after a ReLU, whose cosines are all near each other",
@@ -114,7 +114,7 @@ class PKT(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"pkt": scalar}`."""
-        both = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
+        both = read_vectors(CARD.name, (student, self.student), (teacher, self.teacher), batch)
         return {CARD.name: self.on_tensors(*both, batch.weight)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:

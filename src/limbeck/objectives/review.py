@@ -125,8 +125,10 @@ class Review(Objective):
         deeper: Tensor | None = None
         rows: list[Tensor] = []
         for mine, other, stage in reversed(list(zip(self.student, self.teacher, stages, strict=True))):
-            given = as_grid(read(student, mine, "student", CARD.name), f"{CARD.name}: the student's activation")
-            there = as_grid(read(teacher, other, "teacher", CARD.name), f"{CARD.name}: the teacher's activation")
+            given, there = (
+                as_grid(read(signals, tap, who, CARD.name), f"{CARD.name}: the {who}'s activation", batch.mask)
+                for signals, tap, who in ((student, mine, "student"), (teacher, other, "teacher"))
+            )
             made, deeper = stage(given, deeper, tuple(there.shape[2:]))
             rows.append(hierarchical_rows(made, there.detach()))
         return {CARD.name: weighted_mean(torch.stack(rows).sum(dim=0), batch.weight)}

@@ -13,14 +13,14 @@ from limbeck.core.signals import Signals
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.ranges import check_choice
-from limbeck.objectives.reading import read_both, taps_needed
+from limbeck.objectives.reading import read_vectors, taps_needed
 from limbeck.objectives.relations import differences, inverse_root, mean_over, others, relatives
 from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="rkd-distance",
     summary="The student keeps the distances between examples, in units of their mean.",
-    needs="logits or one tap a side, of any widths; no labels",
+    needs="logits or one tap a side, of any widths; padded tokens are left out; no labels",
     cost="batch^2 distances a side",
     helps="embeddings and retrieval, where what matters is who is near whom; student and teacher of unlike widths",
     hurts="small batches, where the mean distance is noise; beside a classifier's own loss a large weight pulls the "
@@ -102,7 +102,7 @@ class RKDDistance(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"rkd-distance": scalar}`."""
-        both = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
+        both = read_vectors(CARD.name, (student, self.student), (teacher, self.teacher), batch)
         return {CARD.name: self.on_tensors(*both, batch.weight)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
