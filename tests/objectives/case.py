@@ -27,6 +27,7 @@ class Case:
         counts: weight of each row in the mean.
         learned: whether the reference is also handed what the objective learns (its state, by name).
         stretch: how far the student may go in half precision before a gradient leaves float16 by the formula itself.
+        given: (term, prefix): parameters that a term takes as given, as it does the teacher.
         padding: whether tokens that are padding are left out; otherwise sequences that have some are refused.
         same: changes to what is compared, of either side, that leave the value alone.
     """
@@ -42,6 +43,7 @@ class Case:
     counts: Callable[[World], Tensor] = lambda world: world.weight
     learned: bool = False
     stretch: float = 1e3
+    given: tuple[tuple[str, str], ...] = ()
     padding: bool = True
     same: tuple[Callable[[Tensor], Tensor], ...] = ()
 

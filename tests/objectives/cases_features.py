@@ -62,6 +62,9 @@ def pixels_mapped(s, state):
     return references.mapped(references.as_pixels(s, 1, 2, 2), state)
 
 
+FACTORS = (("factor-transfer", "paraphraser."),)
+"""The student follows the teacher's factors, whatever makes them."""
+
 HINT = partial(case, "hint", kind=Hint)
 AT = partial(case, "attention-transfer", kind=AttentionTransfer, same=(scaled, swapped))
 CWD = partial(case, "channel-wise", kind=ChannelWise)
@@ -154,7 +157,16 @@ CASES = (
         learned=True,
         settings={"margin": 0.5, "variant": "mean"},
     ),
-    case("factor-transfer", "grids", FactorTransfer, references.factor_transfer(), WIDER, learned=True, padding=False),
+    case(
+        "factor-transfer",
+        "grids",
+        FactorTransfer,
+        references.factor_transfer(),
+        WIDER,
+        learned=True,
+        padding=False,
+        given=FACTORS,
+    ),
     case(
         "factor-transfer",
         "other",
@@ -163,9 +175,19 @@ CASES = (
         WIDER,
         learned=True,
         padding=False,
+        given=FACTORS,
         settings={"power": 2, "variant": "mean", "rate": 0.7},
     ),
-    Case("fsp", "fsp", lambda: FSP(PAIR, PAIR), references.fsp(), FLOWS, divergence=True, padding=False, stretch=1),
+    Case(
+        "fsp",
+        "fsp",
+        lambda: FSP(PAIR, PAIR),
+        references.fsp(),
+        FLOWS,
+        divergence=True,
+        padding=False,
+        stretch=1,
+    ),
     Case(
         "fsp, wider",
         "fsp",

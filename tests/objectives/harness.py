@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from limbeck import objectives
 from limbeck.core.signals import Signals
@@ -103,14 +104,28 @@ def never_negative(case: Case) -> None:
 
 
 def gradient_is_the_slope(case: Case) -> None:
+    """Of each term: by all that the student says, and by what the objective learns, save what the term takes as given."""
     world, objective = case.fresh(), case.ready()
-    leaves = [tensor.clone().requires_grad_() for tensor in world.leaves(world.student)]
+    for term in terms(objective, world):
+        given = tuple(prefix for of_term, prefix in case.given if of_term == term)
+        _is_the_slope(objective, world, term, given)
+
+
+def _is_the_slope(objective: Objective, world: World, term: str, given: tuple[str, ...]) -> None:
+    said, learned = world.leaves(world.student), dict(objective.named_parameters())
+    free = [name for name in learned if not name.startswith(given)] if given else [*learned]
 
     def of(*tensors: Tensor) -> Tensor:
-        given = iter(tensors)
-        return value(objective, replace(world, student=replace_leaves(world.student, lambda _: next(given))))
+        these = iter(tensors)
+        student = replace_leaves(world.student, lambda _: next(these))
+        changed = learned | dict(zip(free, these, strict=True))
+        return functional_call(objective, changed, parts(replace(world, student=student)))[term]
 
+    leaves = [tensor.detach().clone().requires_grad_() for tensor in (*said, *map(learned.get, free))]
     assert torch.autograd.gradcheck(of, leaves, fast_mode=True)
+    kept = [learned[name] for name in learned if name not in free]
+    slopes = torch.autograd.grad(terms(objective, world)[term], kept, allow_unused=True) if kept else ()
+    assert not any(slope is not None and slope.any() for slope in slopes)
 
 
 def half_precision_is_finite(case: Case) -> None:
