@@ -104,7 +104,7 @@ def never_negative(case: Case) -> None:
 
 
 def gradient_is_the_slope(case: Case) -> None:
-    """Of each term: by all that the student says, and by what the objective learns, save what the term takes as given."""
+    """Of each term: by all that the student says and the objective learns, save what the term takes as given."""
     world, objective = case.fresh(), case.ready()
     for term in terms(objective, world):
         given = tuple(prefix for of_term, prefix in case.given if of_term == term)
