@@ -22,8 +22,23 @@ from limbeck.objectives import (
 )
 
 from . import references_features as references
+from . import references_limits as limits
 from .case import Case, labelled_weight
-from .changes import scaled, shifted, swapped
+from .changes import (
+    heads_turned,
+    mirrored,
+    moved,
+    negated,
+    positions_mirrored,
+    scaled,
+    shifted,
+    stretched,
+    swapped,
+    together,
+    tokens_turned,
+    turned,
+)
+from .limits import Limit, Limits
 from .worlds import exits_world, features_world, gradients_world, half_labelled
 
 TAPS = ("tap", "tap")
@@ -62,28 +77,53 @@ def pixels_mapped(s, state):
     return references.mapped(references.as_pixels(s, 1, 2, 2), state)
 
 
+CHANNELS = Limits(
+    partial(ChannelWise, *TAPS),
+    Limit(limits.of_channels(limits.hot_channel)),
+    Limit(limits.of_channels(limits.cold_channel), -1),
+)
+
 FACTORS = (("factor-transfer", "paraphraser."),)
 """The student follows the teacher's factors, whatever makes them."""
 
 HINT = partial(case, "hint", kind=Hint)
-AT = partial(case, "attention-transfer", kind=AttentionTransfer, same=(scaled, swapped))
-CWD = partial(case, "channel-wise", kind=ChannelWise)
-SELECTIVITY = partial(case, "nst", kind=NST, same=(scaled, swapped))
+AT = partial(case, "attention-transfer", kind=AttentionTransfer, same=(scaled, swapped), alike=(positions_mirrored,))
+CWD = partial(case, "channel-wise", kind=ChannelWise, alike=(positions_mirrored,))
+SELECTIVITY = partial(case, "nst", kind=NST, same=(scaled, swapped), alike=(positions_mirrored,))
 PATIENT = partial(case, "pkd", kind=PKD, same=(scaled,))
 
 CASES = (
-    HINT("grids", reference=references.hint(), world=GRIDS, divergence=True),
+    HINT(
+        "grids",
+        reference=references.hint(),
+        world=GRIDS,
+        divergence=True,
+        alike=(positions_mirrored, together(moved), together(turned)),
+    ),
     HINT(
         "tokens",
         reference=references.hint("mean-square"),
         world=TOKENS,
         divergence=True,
+        alike=(positions_mirrored, together(moved), together(tokens_turned)),
         settings={"variant": "mean-square"},
     ),
     HINT("vectors", reference=references.hint(bridged=references.mapped), world=VECTORS, learned=True),
-    HINT("larger", reference=references.hint(bridged=halved_and_mapped), world=LARGER, learned=True),
+    HINT(
+        "larger",
+        reference=references.hint(bridged=halved_and_mapped),
+        world=LARGER,
+        learned=True,
+        alike=(positions_mirrored,),
+    ),
     HINT("pixels", reference=references.hint(bridged=pixels_mapped), world=PIXELS, learned=True),
-    HINT("wider tokens", reference=references.hint(bridged=references.mapped), world=WIDER_TOKENS, learned=True),
+    HINT(
+        "wider tokens",
+        reference=references.hint(bridged=references.mapped),
+        world=WIDER_TOKENS,
+        learned=True,
+        alike=(positions_mirrored,),
+    ),
     AT("grids", reference=references.attention_transfer(), world=GRIDS, divergence=True),
     AT(
         "grids",
@@ -95,13 +135,14 @@ CASES = (
     ),
     AT("tokens", reference=references.attention_transfer(), world=TOKENS, divergence=True),
     AT("larger", reference=references.attention_transfer(student=references.halved), world=LARGER),
-    CWD("grids", reference=references.channel_wise(), world=GRIDS, divergence=True, same=(shifted,)),
+    CWD("grids", reference=references.channel_wise(), world=GRIDS, divergence=True, same=(shifted,), limits=CHANNELS),
     CWD(
         "tokens",
         reference=references.channel_wise(1.0),
         world=TOKENS,
         divergence=True,
         same=(shifted,),
+        limits=CHANNELS,
         settings={"temperature": 1.0},
     ),
     CWD("larger", reference=references.channel_wise(bridged=halved_and_mapped), world=LARGER, learned=True),
@@ -110,9 +151,17 @@ CASES = (
     SELECTIVITY(
         "larger", reference=references.nst("linear", references.halved), world=LARGER, settings={"kernel": "linear"}
     ),
-    case("vid", "grids", VID, references.vid(), WIDER, learned=True, negative=True),
+    case("vid", "grids", VID, references.vid(), WIDER, learned=True, negative=True, alike=(positions_mirrored,)),
     case(
-        "vid", "tokens", VID, references.vid("mean"), TOKENS, learned=True, negative=True, settings={"variant": "mean"}
+        "vid",
+        "tokens",
+        VID,
+        references.vid("mean"),
+        TOKENS,
+        learned=True,
+        negative=True,
+        alike=(positions_mirrored,),
+        settings={"variant": "mean"},
     ),
     case("mgd", "grids", MGD, references.mgd(0.5), WIDER, learned=True, padding=False),
     case(
@@ -127,7 +176,12 @@ CASES = (
     ),
     PATIENT("tokens", reference=references.pkd(), world=TOKENS, divergence=True),
     PATIENT(
-        "tokens", reference=references.pkd(tokens="all"), world=TOKENS, divergence=True, settings={"tokens": "all"}
+        "tokens",
+        reference=references.pkd(tokens="all"),
+        world=TOKENS,
+        divergence=True,
+        alike=(positions_mirrored, together(tokens_turned)),
+        settings={"tokens": "all"},
     ),
     case(
         "pkd",
@@ -138,8 +192,24 @@ CASES = (
         learned=True,
         settings={"variant": "mean-square"},
     ),
-    case("tinybert-hidden", "tokens", TinyBERTHidden, references.tinybert_hidden(), WIDER_TOKENS, learned=True),
-    case("tinybert-hidden", "as wide", TinyBERTHidden, references.tinybert_hidden(), TOKENS, learned=True),
+    case(
+        "tinybert-hidden",
+        "tokens",
+        TinyBERTHidden,
+        references.tinybert_hidden(),
+        WIDER_TOKENS,
+        learned=True,
+        alike=(positions_mirrored,),
+    ),
+    case(
+        "tinybert-hidden",
+        "as wide",
+        TinyBERTHidden,
+        references.tinybert_hidden(),
+        TOKENS,
+        learned=True,
+        alike=(positions_mirrored,),
+    ),
     case(
         "activation-boundaries",
         "grids",
@@ -147,6 +217,8 @@ CASES = (
         references.activation_boundaries(),
         WIDER,
         learned=True,
+        teacher_same=(scaled, stretched),
+        alike=(positions_mirrored,),
     ),
     case(
         "activation-boundaries",
@@ -155,6 +227,7 @@ CASES = (
         references.activation_boundaries(0.5, "mean"),
         VECTORS,
         learned=True,
+        teacher_same=(scaled, stretched),
         settings={"margin": 0.5, "variant": "mean"},
     ),
     case(
@@ -185,6 +258,7 @@ CASES = (
         references.fsp(),
         FLOWS,
         divergence=True,
+        same=(mirrored,),
         padding=False,
         stretch=1,
     ),
@@ -195,6 +269,7 @@ CASES = (
         references.fsp(True),
         WIDER_FLOWS,
         learned=True,
+        same=(mirrored,),
         padding=False,
         stretch=1,
     ),
@@ -205,6 +280,8 @@ CASES = (
         references.attention_relations(2),
         ATTENTION,
         divergence=True,
+        same=(heads_turned(2),),
+        alike=(positions_mirrored,),
         stretch=30,
     ),
     Case(
@@ -213,6 +290,8 @@ CASES = (
         lambda: AttentionRelations(("tap",), ("tap",), relation_heads=1),
         references.fused_attention_relations(1),
         features_world((3, 12), (3, 6)),
+        same=(heads_turned(3),),
+        alike=(positions_mirrored,),
         stretch=30,
     ),
     Case(
@@ -224,7 +303,19 @@ CASES = (
         learned=True,
         padding=False,
     ),
-    Case("ofa", "ofa", lambda: OFA("tap", classes=5), references.ofa(), exits_world, learned=True),
+    Case(
+        "ofa",
+        "ofa",
+        lambda: OFA("tap", classes=5),
+        references.ofa(),
+        exits_world,
+        learned=True,
+        student_same=(mirrored,),
+        teacher_same=(shifted,),
+        limits=Limits(
+            lambda t: OFA("tap", classes=5, temperature=t), Limit(limits.hot_ofa(1.0)), Limit(limits.cold_ofa(1.0), 1)
+        ),
+    ),
     Case(
         "ofa, code, some unlabelled",
         "ofa",
@@ -232,15 +323,29 @@ CASES = (
         references.ofa(1.5, 2.0, "code"),
         half_labelled(exits_world),
         learned=True,
+        student_same=(mirrored,),
+        teacher_same=(shifted,),
         counts=labelled_weight,
     ),
-    Case("crd", "crd", lambda: CRD("tap", "tap", width=4), references.crd(), UNLIKE, learned=True),
+    Case(
+        "crd",
+        "crd",
+        lambda: CRD("tap", "tap", width=4),
+        references.crd(),
+        UNLIKE,
+        learned=True,
+        same=(mirrored,),
+        limits=Limits(
+            lambda t: CRD("tap", "tap", width=4, temperature=t), Limit(limits.hot_crd), Limit(limits.cold_crd, 1)
+        ),
+    ),
     Case(
         "crd, memory",
         "crd",
         lambda: CRD("tap", "tap", width=4, memory=5, temperature=0.5),
         references.crd(0.5),
         UNLIKE,
+        same=(mirrored,),
         learned=True,
     ),
     Case(
@@ -249,6 +354,7 @@ CASES = (
         lambda: CRD("tap", "tap", width=4, memory=5, temperature=0.5, examples=50),
         references.crd(0.5, 50),
         UNLIKE,
+        same=(mirrored,),
         learned=True,
     ),
     Case(
@@ -258,6 +364,7 @@ CASES = (
         references.gradient_attention,
         half_labelled(gradients_world),
         divergence=True,
+        alike=(together(moved), together(turned), together(negated)),
         counts=labelled_weight,
     ),
 )

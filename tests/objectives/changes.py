@@ -1,6 +1,10 @@
 """Changes of what a side says, of which a case declares those that leave its value alone."""
 
+from dataclasses import replace
+
 import torch
+
+from .worlds import mapped
 
 
 def scaled(tensor):
@@ -32,7 +36,11 @@ def mirrored(tensor):
     return tensor.flip(2, 3) if tensor.ndim == 4 else tensor.flip(1) if tensor.ndim == 3 else tensor
 
 
-def classes_reversed(tensor):
+def negated(tensor):
+    return -tensor
+
+
+def reversed_classes(tensor):
     return tensor.flip(1)
 
 
@@ -60,3 +68,22 @@ def heads_turned(heads):
 def rotation(size):
     random = torch.Generator().manual_seed(3)
     return torch.linalg.qr(torch.randn(size, size, generator=random, dtype=torch.float64)).Q
+
+
+def together(change):
+    """Of both sides alike."""
+
+    def changed(world):
+        def floats(tensor):
+            return change(tensor) if tensor.is_floating_point() else tensor
+
+        return replace(world, student=mapped(world.student, floats), teacher=mapped(world.teacher, floats))
+
+    return changed
+
+
+def positions_mirrored(world):
+    """Of both sides and of the mask."""
+    mask = world.batch.mask
+    batch = world.batch if mask is None else replace(world.batch, mask=mask.flip(1))
+    return replace(together(mirrored)(world), batch=batch)

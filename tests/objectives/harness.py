@@ -19,6 +19,7 @@ from limbeck.objectives import Objective
 
 from . import cases_features, cases_labels, cases_outputs, cases_relations
 from .case import Case, built
+from .limits import approached
 from .padding import (
     a_mask_without_padding_is_no_mask,
     leaves_padding_out,
@@ -241,10 +242,23 @@ def changes_of_the_same(case: Case) -> None:
     """Of the student, of the teacher, or of both."""
     world, objective = case.fresh(), case.ready()
     plain = value(objective, world).item()
-    for change in case.same:
-        student, teacher = (replace_leaves(side, change) for side in (world.student, world.teacher))
-        for other in (replace(world, student=student), replace(world, teacher=teacher)):
-            assert value(objective, other).item() == pytest.approx(plain, rel=1e-9)
+    for other in (
+        *(replace(world, student=replace_leaves(world.student, each)) for each in (*case.same, *case.student_same)),
+        *(replace(world, teacher=replace_leaves(world.teacher, each)) for each in (*case.same, *case.teacher_same)),
+        *(change(world) for change in case.alike),
+    ):
+        assert value(objective, other).item() == pytest.approx(plain, rel=1e-9, abs=1e-12)
+
+
+def it_tends_to_its_limits(case: Case) -> None:
+    """As its temperature grows without end, and as it vanishes."""
+    world, limits = case.fresh(), case.limits
+
+    def value_at(temperature: float) -> float:
+        return value(built(limits.at(temperature), world), world).item()
+
+    for limit, hot in ((limits.hot, True), (limits.cold, False)):
+        approached(limit, value_at, case.by(limit.reference, world), hot=hot)
 
 
 def all_that_it_learns_is_taught(case: Case) -> None:
@@ -283,7 +297,8 @@ LAWS: Mapping[Callable[[Case], None], Callable[[Case], bool]] = {
     it_needs_what_it_says: lambda _: True,
     its_text_makes_it_again: lambda _: True,
     its_state_makes_it_again: lambda case: case.learned,
-    changes_of_the_same: lambda case: bool(case.same),
+    changes_of_the_same: lambda case: case.has_symmetries,
+    it_tends_to_its_limits: lambda case: case.limits is not None,
     padded_positions_change_nothing: reads_taps,
     padding_may_be_more_and_stand_anywhere: leaves_padding_out,
     a_mask_without_padding_is_no_mask: leaves_padding_out,

@@ -1,5 +1,6 @@
 """Every objective keeps the laws it declares."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -33,6 +34,20 @@ def test_law(law, case):
 def test_every_method_is_walked():
     assert {case.method for case in CASES} == set(METHODS)
     assert len({case.name for case in CASES}) == len(CASES)
+
+
+NO_SYMMETRY = {"regression-labels", "binary-labels", "bounded-regression", "mgd", "factor-transfer", "review"}
+"""Labels have none apart from the student's own, and learned 3x3 convolutions break those of positions and channels."""
+
+
+def test_every_method_declares_what_leaves_it_alone():
+    assert {case.method for case in CASES if case.has_symmetries} == set(METHODS) - NO_SYMMETRY
+
+
+def test_every_temperature_declares_both_its_limits():
+    tempered = {case.method for case in CASES if "temperature" in inspect.signature(type(case.make())).parameters}
+    assert tempered
+    assert {case.method for case in CASES if case.limits is not None} == tempered
 
 
 def test_every_method_is_for_some_task():
