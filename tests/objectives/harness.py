@@ -22,6 +22,7 @@ from .case import Case, built
 from .limits import approached
 from .padding import (
     a_mask_without_padding_is_no_mask,
+    a_row_of_padding_alone_is_finite,
     leaves_padding_out,
     padded_positions_change_nothing,
     padding_may_be_more_and_stand_anywhere,
@@ -302,6 +303,7 @@ LAWS: Mapping[Callable[[Case], None], Callable[[Case], bool]] = {
     padded_positions_change_nothing: reads_taps,
     padding_may_be_more_and_stand_anywhere: leaves_padding_out,
     a_mask_without_padding_is_no_mask: leaves_padding_out,
+    a_row_of_padding_alone_is_finite: leaves_padding_out,
     all_that_it_learns_is_taught: lambda case: bool([*case.ready().parameters()]),
 }
 """Law -> whether a case is held to it."""

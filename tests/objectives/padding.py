@@ -50,6 +50,18 @@ def a_mask_without_padding_is_no_mask(case: Case) -> None:
     assert _value(objective, real).item() == pytest.approx(_value(objective, world).item(), rel=1e-12)
 
 
+def a_row_of_padding_alone_is_finite(case: Case) -> None:
+    """And what stands in it still changes nothing."""
+    world = _masked(_laid_out(case, *_sequences(case)), TOKENS)
+    mask = world.batch.mask.clone()
+    mask[2] = False
+    filled, leaves = _filled(replace(world, batch=replace(world.batch, mask=mask)))
+    found = _value(built(case.make(), filled), filled)
+    slopes = torch.autograd.grad(found, leaves)
+    assert torch.isfinite(found)
+    assert all(torch.isfinite(slope).all() and not slope[2].any() for slope in slopes)
+
+
 def reads_taps(case: Case) -> bool:
     return bool(case.make().needs().student_taps)
 

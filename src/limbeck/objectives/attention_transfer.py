@@ -22,7 +22,7 @@ from limbeck.objectives.text import settings
 CARD = MethodCard(
     name="attention-transfer",
     summary="The student's map of activity over positions follows the teacher's; channels may differ.",
-    needs="one tap a side, grids or tokens; no labels",
+    needs="one tap a side, grids or tokens; padded tokens are left out, of equally many on both sides; no labels",
     cost="nothing is learned; two sums over channels",
     helps="convolutional nets of one family; every block's end, all of them at once",
     hurts="layers whose activity is even or dead; variant mean-square makes the weight depend on the map's size",

@@ -25,7 +25,7 @@ from limbeck.objectives.text import settings
 CARD = MethodCard(
     name="factor-transfer",
     summary="A paraphraser compresses the teacher's map into factors; the student's translator gives the same factors.",
-    needs="one tap a side, the teacher's a grid or tokens of a square; no labels",
+    needs="one tap a side, the teacher's a grid or tokens of a square (no padding); no labels",
     cost="two 3x3 convolutions on the teacher's map and one 1x1 on the student's, dropped afterwards",
     helps="teachers whose maps hold more than the student can copy",
     hurts="small budgets: until the paraphraser has learned, the factors are noise that moves",

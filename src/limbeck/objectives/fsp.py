@@ -19,7 +19,7 @@ from limbeck.objectives.text import settings
 CARD = MethodCard(
     name="fsp",
     summary="The products between channels of two layers, summed over positions, are the teacher's.",
-    needs="two taps a side, grids or tokens of a square; no labels",
+    needs="two taps a side, grids or tokens of a square (no padding); no labels",
     cost="a channels x channels matrix an example; 1x1 convolutions where channels differ, dropped afterwards",
     helps="residual nets of one family, before and after a stage; as a first stage of training",
     hurts="unlike architectures; the value grows with the fourth power of the activations",

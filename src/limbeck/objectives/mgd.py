@@ -21,7 +21,7 @@ from limbeck.objectives.text import settings
 CARD = MethodCard(
     name="mgd",
     summary="Some of the student's pixels are hidden; two convolutions generate the teacher's map from the rest.",
-    needs="one tap a side, the teacher's a grid or tokens of a square; no labels",
+    needs="one tap a side, the teacher's a grid or tokens of a square (no padding); no labels",
     cost="a 1x1 and two 3x3 convolutions at the teacher's width, dropped afterwards; often more than the student",
     helps="dense prediction; late feature maps",
     hurts="maps of a few pixels; small budgets, since the decoder has to be learned too",

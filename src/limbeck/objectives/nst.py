@@ -21,7 +21,7 @@ from limbeck.objectives.text import settings
 CARD = MethodCard(
     name="nst",
     summary="Taken as samples, the channels' activation patterns have the teacher's distribution, by squared MMD.",
-    needs="one tap a side with positions; channels may differ in number; no labels",
+    needs="one tap a side with positions (of tokens with padding equally many on both sides), any channels; no labels",
     cost="nothing is learned; three channel x channel matrices an example",
     helps="unlike numbers of channels; late convolutional layers",
     hurts="maps of a few pixels; many channels, whose matrices are large",

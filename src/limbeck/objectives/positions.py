@@ -36,14 +36,15 @@ def real_first(features: Float[Tensor, "b tokens c"], real: Bool[Tensor, "b toke
 
 
 def first_real(features: Float[Tensor, "b tokens c"], mask: Tensor | None) -> Float[Tensor, "b c"]:
-    """The first real token of each row, where the padding of some stands in front.
+    """The first real token of each row, where the padding of some stands in front; zeros where a row has none.
 
     A mask of another number of tokens says nothing about these: then, and without one, it is the first of all.
     """
     if mask is None or mask.shape != features.shape[:2]:
         return features[:, 0]
     first = mask.to(torch.int8).argmax(dim=1)
-    return features.gather(1, first[:, None, None].expand(-1, 1, features.shape[2]))[:, 0]
+    found = features.gather(1, first[:, None, None].expand(-1, 1, features.shape[2]))[:, 0]
+    return torch.where(mask.any(dim=1, keepdim=True), found, 0)
 
 
 def real_only(features: Tensor, real: Tensor | None) -> Tensor:

@@ -23,7 +23,7 @@ from limbeck.objectives.text import settings
 CARD = MethodCard(
     name="review",
     summary="The student's stages, fused from the deepest up, predict the teacher's stages at several coarsenesses.",
-    needs="two taps or more a side, from shallow to deep, grids or tokens of a square; no labels",
+    needs="two taps or more a side, from shallow to deep, grids or tokens of a square (no padding); no labels",
     cost="a 1x1, a 3x3 convolution and a gate a stage, dropped afterwards; often more than a small student",
     helps="convolutional nets with stages; detection and segmentation too",
     hurts="small budgets; students far narrower than `width`",
