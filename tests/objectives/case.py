@@ -8,6 +8,7 @@ from torch import Tensor
 
 from limbeck.objectives import Objective
 
+from .limits import Limits
 from .worlds import World, logits_world
 
 
@@ -27,7 +28,13 @@ class Case:
         counts: weight of each row in the mean.
         learned: whether the reference is also handed what the objective learns (its state, by name).
         stretch: how far the student may go in half precision before a gradient leaves float16 by the formula itself.
-        same: changes to what is compared, of either side, that leave the value alone.
+        given: (term, prefix): parameters that a term takes as given, as it does the teacher.
+        padding: whether tokens that are padding are left out; otherwise sequences that have some are refused.
+        same: changes of what is compared, of either side, that leave the value alone.
+        student_same: changes of what the student says alone.
+        teacher_same: of what the teacher says alone.
+        alike: changes of all of it at once.
+        limits: what it tends to as its temperature grows and vanishes.
     """
 
     name: str
@@ -41,7 +48,13 @@ class Case:
     counts: Callable[[World], Tensor] = lambda world: world.weight
     learned: bool = False
     stretch: float = 1e3
+    given: tuple[tuple[str, str], ...] = ()
+    padding: bool = True
     same: tuple[Callable[[Tensor], Tensor], ...] = ()
+    student_same: tuple[Callable[[Tensor], Tensor], ...] = ()
+    teacher_same: tuple[Callable[[Tensor], Tensor], ...] = ()
+    alike: tuple[Callable[[World], World], ...] = ()
+    limits: Limits | None = None
 
     def fresh(self, seed: int = 0) -> World:
         return self.world(torch.Generator().manual_seed(seed))
@@ -50,11 +63,19 @@ class Case:
         """The objective, built for its world, always alike."""
         return built(self.make(), self.fresh())
 
+    @property
+    def has_symmetries(self) -> bool:
+        return bool(self.same or self.student_same or self.teacher_same or self.alike)
+
     def expected(self, world: World) -> float:
+        return self.by(self.reference, world)
+
+    def by(self, reference: Callable[..., float], world: World) -> float:
+        """What a reference says of a world, handed what is learned where it is to be."""
         if not self.learned:
-            return self.reference(world)
+            return reference(world)
         state = {name: tensor.double().numpy() for name, tensor in self.ready().state_dict().items()}
-        return self.reference(world, state)
+        return reference(world, state)
 
 
 def built(objective: Objective, world: World) -> Objective:

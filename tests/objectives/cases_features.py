@@ -22,7 +22,23 @@ from limbeck.objectives import (
 )
 
 from . import references_features as references
+from . import references_limits as limits
 from .case import Case, labelled_weight
+from .changes import (
+    heads_turned,
+    mirrored,
+    moved,
+    negated,
+    positions_mirrored,
+    scaled,
+    shifted,
+    stretched,
+    swapped,
+    together,
+    tokens_turned,
+    turned,
+)
+from .limits import Limit, Limits
 from .worlds import exits_world, features_world, gradients_world, half_labelled
 
 TAPS = ("tap", "tap")
@@ -53,19 +69,6 @@ def case(method, name, kind, reference, world, **promises):
     )
 
 
-def scaled(tensor):
-    return 3 * tensor
-
-
-def shifted(tensor):
-    return tensor + 5
-
-
-def swapped(tensor):
-    """Channels in another order."""
-    return tensor.flip(1) if tensor.ndim == 4 else tensor.flip(2)
-
-
 def halved_and_mapped(s, state):
     return references.mapped(references.halved(s), state)
 
@@ -74,25 +77,53 @@ def pixels_mapped(s, state):
     return references.mapped(references.as_pixels(s, 1, 2, 2), state)
 
 
+CHANNELS = Limits(
+    partial(ChannelWise, *TAPS),
+    Limit(limits.of_channels(limits.hot_channel)),
+    Limit(limits.of_channels(limits.cold_channel), -1),
+)
+
+FACTORS = (("factor-transfer", "paraphraser."),)
+"""The student follows the teacher's factors, whatever makes them."""
+
 HINT = partial(case, "hint", kind=Hint)
-AT = partial(case, "attention-transfer", kind=AttentionTransfer, same=(scaled, swapped))
-CWD = partial(case, "channel-wise", kind=ChannelWise)
-SELECTIVITY = partial(case, "nst", kind=NST, same=(scaled, swapped))
+AT = partial(case, "attention-transfer", kind=AttentionTransfer, same=(scaled, swapped), alike=(positions_mirrored,))
+CWD = partial(case, "channel-wise", kind=ChannelWise, alike=(positions_mirrored,))
+SELECTIVITY = partial(case, "nst", kind=NST, same=(scaled, swapped), alike=(positions_mirrored,))
 PATIENT = partial(case, "pkd", kind=PKD, same=(scaled,))
 
 CASES = (
-    HINT("grids", reference=references.hint(), world=GRIDS, divergence=True),
+    HINT(
+        "grids",
+        reference=references.hint(),
+        world=GRIDS,
+        divergence=True,
+        alike=(positions_mirrored, together(moved), together(turned)),
+    ),
     HINT(
         "tokens",
         reference=references.hint("mean-square"),
         world=TOKENS,
         divergence=True,
+        alike=(positions_mirrored, together(moved), together(tokens_turned)),
         settings={"variant": "mean-square"},
     ),
     HINT("vectors", reference=references.hint(bridged=references.mapped), world=VECTORS, learned=True),
-    HINT("larger", reference=references.hint(bridged=halved_and_mapped), world=LARGER, learned=True),
+    HINT(
+        "larger",
+        reference=references.hint(bridged=halved_and_mapped),
+        world=LARGER,
+        learned=True,
+        alike=(positions_mirrored,),
+    ),
     HINT("pixels", reference=references.hint(bridged=pixels_mapped), world=PIXELS, learned=True),
-    HINT("wider tokens", reference=references.hint(bridged=references.mapped), world=WIDER_TOKENS, learned=True),
+    HINT(
+        "wider tokens",
+        reference=references.hint(bridged=references.mapped),
+        world=WIDER_TOKENS,
+        learned=True,
+        alike=(positions_mirrored,),
+    ),
     AT("grids", reference=references.attention_transfer(), world=GRIDS, divergence=True),
     AT(
         "grids",
@@ -104,13 +135,14 @@ CASES = (
     ),
     AT("tokens", reference=references.attention_transfer(), world=TOKENS, divergence=True),
     AT("larger", reference=references.attention_transfer(student=references.halved), world=LARGER),
-    CWD("grids", reference=references.channel_wise(), world=GRIDS, divergence=True, same=(shifted,)),
+    CWD("grids", reference=references.channel_wise(), world=GRIDS, divergence=True, same=(shifted,), limits=CHANNELS),
     CWD(
         "tokens",
         reference=references.channel_wise(1.0),
         world=TOKENS,
         divergence=True,
         same=(shifted,),
+        limits=CHANNELS,
         settings={"temperature": 1.0},
     ),
     CWD("larger", reference=references.channel_wise(bridged=halved_and_mapped), world=LARGER, learned=True),
@@ -119,12 +151,29 @@ CASES = (
     SELECTIVITY(
         "larger", reference=references.nst("linear", references.halved), world=LARGER, settings={"kernel": "linear"}
     ),
-    case("vid", "grids", VID, references.vid(), WIDER, learned=True, negative=True),
+    case("vid", "grids", VID, references.vid(), WIDER, learned=True, negative=True, alike=(positions_mirrored,)),
     case(
-        "vid", "tokens", VID, references.vid("mean"), TOKENS, learned=True, negative=True, settings={"variant": "mean"}
+        "vid",
+        "tokens",
+        VID,
+        references.vid("mean"),
+        TOKENS,
+        learned=True,
+        negative=True,
+        alike=(positions_mirrored,),
+        settings={"variant": "mean"},
     ),
-    case("mgd", "grids", MGD, references.mgd(0.5), WIDER, learned=True),
-    case("mgd", "other", MGD, references.mgd(0.3, 7), WIDER, learned=True, settings={"ratio": 0.3, "seed": 7}),
+    case("mgd", "grids", MGD, references.mgd(0.5), WIDER, learned=True, padding=False),
+    case(
+        "mgd",
+        "other",
+        MGD,
+        references.mgd(0.3, 7),
+        WIDER,
+        learned=True,
+        padding=False,
+        settings={"ratio": 0.3, "seed": 7},
+    ),
     case(
         "mgd",
         "grids",
@@ -132,11 +181,17 @@ CASES = (
         references.mgd(0.4, mask="channels"),
         WIDER,
         learned=True,
+        padding=False,
         settings={"ratio": 0.4, "mask": "channels"},
     ),
     PATIENT("tokens", reference=references.pkd(), world=TOKENS, divergence=True),
     PATIENT(
-        "tokens", reference=references.pkd(tokens="all"), world=TOKENS, divergence=True, settings={"tokens": "all"}
+        "tokens",
+        reference=references.pkd(tokens="all"),
+        world=TOKENS,
+        divergence=True,
+        alike=(positions_mirrored, together(tokens_turned)),
+        settings={"tokens": "all"},
     ),
     case(
         "pkd",
@@ -147,8 +202,24 @@ CASES = (
         learned=True,
         settings={"variant": "mean-square"},
     ),
-    case("tinybert-hidden", "tokens", TinyBERTHidden, references.tinybert_hidden(), WIDER_TOKENS, learned=True),
-    case("tinybert-hidden", "as wide", TinyBERTHidden, references.tinybert_hidden(), TOKENS, learned=True),
+    case(
+        "tinybert-hidden",
+        "tokens",
+        TinyBERTHidden,
+        references.tinybert_hidden(),
+        WIDER_TOKENS,
+        learned=True,
+        alike=(positions_mirrored,),
+    ),
+    case(
+        "tinybert-hidden",
+        "as wide",
+        TinyBERTHidden,
+        references.tinybert_hidden(),
+        TOKENS,
+        learned=True,
+        alike=(positions_mirrored,),
+    ),
     case(
         "activation-boundaries",
         "grids",
@@ -156,6 +227,8 @@ CASES = (
         references.activation_boundaries(),
         WIDER,
         learned=True,
+        teacher_same=(scaled, stretched),
+        alike=(positions_mirrored,),
     ),
     case(
         "activation-boundaries",
@@ -164,9 +237,19 @@ CASES = (
         references.activation_boundaries(0.5, "mean"),
         VECTORS,
         learned=True,
+        teacher_same=(scaled, stretched),
         settings={"margin": 0.5, "variant": "mean"},
     ),
-    case("factor-transfer", "grids", FactorTransfer, references.factor_transfer(), WIDER, learned=True),
+    case(
+        "factor-transfer",
+        "grids",
+        FactorTransfer,
+        references.factor_transfer(),
+        WIDER,
+        learned=True,
+        padding=False,
+        given=FACTORS,
+    ),
     case(
         "factor-transfer",
         "other",
@@ -174,10 +257,32 @@ CASES = (
         references.factor_transfer(2, "mean"),
         WIDER,
         learned=True,
+        padding=False,
+        given=FACTORS,
         settings={"power": 2, "variant": "mean", "rate": 0.7},
     ),
-    Case("fsp", "fsp", lambda: FSP(PAIR, PAIR), references.fsp(), FLOWS, divergence=True, stretch=1),
-    Case("fsp, wider", "fsp", lambda: FSP(PAIR, PAIR), references.fsp(True), WIDER_FLOWS, learned=True, stretch=1),
+    Case(
+        "fsp",
+        "fsp",
+        lambda: FSP(PAIR, PAIR),
+        references.fsp(),
+        FLOWS,
+        divergence=True,
+        same=(mirrored,),
+        padding=False,
+        stretch=1,
+    ),
+    Case(
+        "fsp, wider",
+        "fsp",
+        lambda: FSP(PAIR, PAIR),
+        references.fsp(True),
+        WIDER_FLOWS,
+        learned=True,
+        same=(mirrored,),
+        padding=False,
+        stretch=1,
+    ),
     Case(
         "attention-relations",
         "attention-relations",
@@ -185,6 +290,8 @@ CASES = (
         references.attention_relations(2),
         ATTENTION,
         divergence=True,
+        same=(heads_turned(2),),
+        alike=(positions_mirrored,),
         stretch=30,
     ),
     Case(
@@ -193,10 +300,32 @@ CASES = (
         lambda: AttentionRelations(("tap",), ("tap",), relation_heads=1),
         references.fused_attention_relations(1),
         features_world((3, 12), (3, 6)),
+        same=(heads_turned(3),),
+        alike=(positions_mirrored,),
         stretch=30,
     ),
-    Case("review", "review", lambda: Review(PAIR, PAIR, width=3), references.review(), STAGES, learned=True),
-    Case("ofa", "ofa", lambda: OFA("tap", classes=5), references.ofa(), exits_world, learned=True),
+    Case(
+        "review",
+        "review",
+        lambda: Review(PAIR, PAIR, width=3),
+        references.review(),
+        STAGES,
+        learned=True,
+        padding=False,
+    ),
+    Case(
+        "ofa",
+        "ofa",
+        lambda: OFA("tap", classes=5),
+        references.ofa(),
+        exits_world,
+        learned=True,
+        student_same=(mirrored,),
+        teacher_same=(shifted,),
+        limits=Limits(
+            lambda t: OFA("tap", classes=5, temperature=t), Limit(limits.hot_ofa(1.0)), Limit(limits.cold_ofa(1.0), 1)
+        ),
+    ),
     Case(
         "ofa, code, some unlabelled",
         "ofa",
@@ -204,6 +333,8 @@ CASES = (
         references.ofa(1.5, 2.0, "code"),
         half_labelled(exits_world),
         learned=True,
+        student_same=(mirrored,),
+        teacher_same=(shifted,),
         counts=labelled_weight,
     ),
     Case(
@@ -214,13 +345,25 @@ CASES = (
         exits_world,
         learned=True,
     ),
-    Case("crd", "crd", lambda: CRD("tap", "tap", width=4), references.crd(), UNLIKE, learned=True),
+    Case(
+        "crd",
+        "crd",
+        lambda: CRD("tap", "tap", width=4),
+        references.crd(),
+        UNLIKE,
+        learned=True,
+        same=(mirrored,),
+        limits=Limits(
+            lambda t: CRD("tap", "tap", width=4, temperature=t), Limit(limits.hot_crd), Limit(limits.cold_crd, 1)
+        ),
+    ),
     Case(
         "crd, memory",
         "crd",
         lambda: CRD("tap", "tap", width=4, memory=5, temperature=0.5),
         references.crd(0.5),
         UNLIKE,
+        same=(mirrored,),
         learned=True,
     ),
     Case(
@@ -229,6 +372,7 @@ CASES = (
         lambda: CRD("tap", "tap", width=4, memory=5, temperature=0.5, examples=50),
         references.crd(0.5, 50),
         UNLIKE,
+        same=(mirrored,),
         learned=True,
     ),
     Case(
@@ -246,6 +390,7 @@ CASES = (
         references.gradient_attention,
         half_labelled(gradients_world),
         divergence=True,
+        alike=(together(moved), together(turned), together(negated)),
         counts=labelled_weight,
     ),
 )

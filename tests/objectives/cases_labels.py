@@ -2,9 +2,13 @@
 
 from limbeck.objectives import HardLabels, SoftTargets, TeacherLabels
 
-from . import references
+from . import references, references_limits
 from .case import Case, both_logits, labelled_weight, logits_and_labels
+from .changes import reversed_classes, shifted, stretched, together
+from .limits import Limit, Limits
 from .worlds import half_labelled_world, mixed_world, sampled_world, top_world
+
+SOME = [3, 0, 1]
 
 CASES = (
     *(
@@ -15,16 +19,27 @@ CASES = (
             references.soft_targets(t),
             divergence=True,
             plain=both_logits,
+            same=(shifted,),
+            alike=(together(reversed_classes),),
+            limits=Limits(
+                SoftTargets, Limit(references_limits.hot_divergence()), Limit(references_limits.cold_forward(), -1)
+            ),
         )
         for t in (0.5, 1.0, 2.0, 20.0)
     ),
     Case(
         "soft-targets on some classes",
         "soft-targets",
-        lambda: SoftTargets(temperature=2.0, classes=[3, 0, 1]),
-        references.soft_targets(2.0, [3, 0, 1]),
+        lambda: SoftTargets(temperature=2.0, classes=SOME),
+        references.soft_targets(2.0, SOME),
         divergence=True,
         plain=both_logits,
+        same=(shifted,),
+        limits=Limits(
+            lambda t: SoftTargets(t, SOME),
+            Limit(references_limits.hot_some(SOME)),
+            Limit(references_limits.cold_forward(SOME), -1),
+        ),
     ),
     Case(
         "soft-targets from the top 2",
@@ -32,6 +47,7 @@ CASES = (
         lambda: SoftTargets(temperature=2.0),
         references.soft_targets_top(2.0),
         world=top_world(2, 2.0),
+        student_same=(shifted,),
     ),
     Case(
         "soft-targets from the top of all",
@@ -39,6 +55,7 @@ CASES = (
         lambda: SoftTargets(temperature=2.0),
         references.soft_targets_top(2.0),
         world=top_world(5, 2.0),
+        student_same=(shifted,),
     ),
     Case(
         "soft-targets from drawn classes",
@@ -46,14 +63,16 @@ CASES = (
         lambda: SoftTargets(temperature=2.0),
         references.soft_targets_sampled(2.0),
         world=sampled_world(7, 2.0),
+        student_same=(shifted,),
         negative=True,
     ),
-    Case("hard-labels", "hard-labels", HardLabels, references.hard_labels(), plain=logits_and_labels),
+    Case("hard-labels", "hard-labels", HardLabels, references.hard_labels(), plain=logits_and_labels, same=(shifted,)),
     Case(
         "hard-labels, smoothed",
         "hard-labels",
         lambda: HardLabels(label_smoothing=0.2),
         references.hard_labels(0.2),
+        same=(shifted,),
         plain=logits_and_labels,
     ),
     Case(
@@ -62,6 +81,7 @@ CASES = (
         lambda: HardLabels(label_smoothing=0.1),
         references.hard_labels(0.1),
         world=half_labelled_world,
+        same=(shifted,),
         counts=labelled_weight,
     ),
     Case(
@@ -70,15 +90,26 @@ CASES = (
         lambda: HardLabels(label_smoothing=0.1),
         references.hard_labels_mixed(0.1),
         world=mixed_world,
+        same=(shifted,),
         counts=labelled_weight,
     ),
-    Case("teacher-labels", "teacher-labels", TeacherLabels, references.teacher_labels(), plain=both_logits),
+    Case(
+        "teacher-labels",
+        "teacher-labels",
+        TeacherLabels,
+        references.teacher_labels(),
+        plain=both_logits,
+        same=(shifted,),
+        teacher_same=(stretched,),
+    ),
     Case(
         "teacher-labels, smoothed",
         "teacher-labels",
         lambda: TeacherLabels(label_smoothing=0.1),
         references.teacher_labels(0.1),
         plain=both_logits,
+        same=(shifted,),
+        teacher_same=(stretched,),
     ),
     Case(
         "teacher-labels from the top 2",
@@ -86,5 +117,7 @@ CASES = (
         TeacherLabels,
         references.teacher_labels(),
         world=top_world(2, 1.0),
+        same=(shifted,),
+        teacher_same=(stretched,),
     ),
 )

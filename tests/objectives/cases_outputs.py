@@ -1,11 +1,8 @@
 """Objectives on outputs: divergences, matched logits, relations, labels one by one, values, ranks."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
+from math import log
 
-import torch
-
-from limbeck.core.signals import Signals
 from limbeck.objectives import (
     CWTM,
     DIST,
@@ -25,77 +22,24 @@ from limbeck.objectives import (
     SoftTargets,
 )
 
+from . import references_limits as limits
 from . import references_outputs as references
 from .case import Case, both_logits, labelled_weight, logits_and_labels
-from .worlds import ROWS, World, half_labelled_world, logits_world
+from .changes import moved, negated, reversed_classes, shifted, stretched, together, turned
+from .limits import Limit, Limits
+from .worlds import half_labelled_world, logits_world
+from .worlds_outputs import (
+    half_values_world,
+    half_yes_or_no_world,
+    one_label_world,
+    tapped_world,
+    values_world,
+    wide_world,
+    yes_or_no_world,
+)
 
-
-def wide_world(width: int) -> Callable[[torch.Generator], World]:
-    """As many outputs as asked for, and values or yes-or-no for labels."""
-
-    def build(random: torch.Generator) -> World:
-        student, teacher = (3 * torch.randn(ROWS, width, generator=random, dtype=torch.float64) for _ in range(2))
-        return replace(logits_world(random), student=Signals(student), teacher=Signals(teacher))
-
-    return build
-
-
-def values_world(random: torch.Generator) -> World:
-    world = wide_world(3)(random)
-    target = 3 * torch.randn(ROWS, 3, generator=random, dtype=torch.float64)
-    return replace(world, batch=replace(world.batch, target=target))
-
-
-def yes_or_no_world(random: torch.Generator) -> World:
-    world = values_world(random)
-    return replace(world, batch=replace(world.batch, target=(world.batch.target > 0).double()))
-
-
-def one_label_world(random: torch.Generator) -> World:
-    """A label a row is one number, not a row of one."""
-    world = yes_or_no_world(random)
-    student, teacher = (Signals(side.logits[:, :1]) for side in (world.student, world.teacher))
-    return World(student, teacher, replace(world.batch, target=world.batch.target[:, 0]))
-
-
-def half_known(world_of: Callable[[torch.Generator], World]) -> Callable[[torch.Generator], World]:
-    """Where the mask is false the label is nonsense."""
-
-    def build(random: torch.Generator) -> World:
-        world = world_of(random)
-        mask = torch.tensor([True, False, True, True, False, True])
-        target = world.batch.target.clone()
-        target[~mask] = torch.nan
-        return replace(world, batch=replace(world.batch, target=target, target_mask=mask))
-
-    return build
-
-
-def tapped_world(student: int, teacher: int) -> Callable[[torch.Generator], World]:
-    def build(random: torch.Generator) -> World:
-        widths = {"neck": student, "pool": teacher}
-        signals = [
-            Signals(features={tap: 3 * torch.randn(ROWS, width, generator=random, dtype=torch.float64)})
-            for tap, width in widths.items()
-        ]
-        return World(*signals, logits_world(random).batch)
-
-    return build
-
-
-half_values_world = half_known(values_world)
-half_yes_or_no_world = half_known(yes_or_no_world)
-
-
-def shifted(tensor):
-    """A constant of its own for every row."""
-    return tensor + torch.arange(1.0, len(tensor) + 1, dtype=tensor.dtype)[:, None]
-
-
-def stretched(tensor):
-    """A positive factor of its own for every row."""
-    return tensor * torch.arange(1.0, len(tensor) + 1, dtype=tensor.dtype)[:, None]
-
+REVERSED = together(reversed_classes)
+"""Classes in another order."""
 
 DIVERGENCES = (
     *(
@@ -107,6 +51,8 @@ DIVERGENCES = (
             divergence=True,
             plain=both_logits,
             same=(shifted,),
+            alike=(REVERSED,),
+            limits=Limits(ReverseKL, Limit(limits.hot_divergence()), Limit(limits.cold_reverse(), -1)),
         )
         for t in (1.0, 3.0)
     ),
@@ -118,6 +64,7 @@ DIVERGENCES = (
         divergence=True,
         plain=both_logits,
         same=(shifted, stretched),
+        alike=(REVERSED,),
     ),
     Case(
         "soft-targets, standardised",
@@ -127,6 +74,7 @@ DIVERGENCES = (
         divergence=True,
         plain=both_logits,
         same=(shifted, stretched),
+        alike=(REVERSED,),
     ),
     *(
         Case(
@@ -137,6 +85,12 @@ DIVERGENCES = (
             divergence=True,
             plain=both_logits,
             same=(shifted,),
+            alike=(REVERSED,),
+            limits=Limits(
+                partial(JensenShannon, b),
+                Limit(limits.hot_divergence(b * (1 - b))),
+                Limit(limits.cold_disagreement(limits.jensen_shannon_apart(b)), -2),
+            ),
         )
         for b, t in ((0.5, 1.0), (0.1, 2.0), (0.9, 1.0))
     ),
@@ -149,10 +103,24 @@ DIVERGENCES = (
             divergence=True,
             plain=both_logits,
             same=(shifted,),
+            alike=(REVERSED,),
+            limits=Limits(
+                partial(SkewKL, a, reverse),
+                Limit(limits.hot_divergence((1 - a) ** 2)),
+                Limit(limits.cold_disagreement(-log(a)), -2) if a else Limit(limits.cold_forward(), -1),
+            ),
         )
         for a, reverse, t in ((0.1, False, 1.0), (0.1, True, 1.0), (0.7, True, 2.0), (0.0, False, 1.0))
     ),
-    Case("logit-mse", "logit-mse", LogitMSE, references.logit_mse(), divergence=True, plain=both_logits),
+    Case(
+        "logit-mse",
+        "logit-mse",
+        LogitMSE,
+        references.logit_mse(),
+        divergence=True,
+        plain=both_logits,
+        alike=(REVERSED, together(shifted), together(turned)),
+    ),
     Case(
         "logit-mse, centred, mean",
         "logit-mse",
@@ -161,6 +129,7 @@ DIVERGENCES = (
         divergence=True,
         plain=both_logits,
         same=(shifted,),
+        alike=(REVERSED,),
     ),
     Case(
         "logit-mse, standardised",
@@ -170,6 +139,7 @@ DIVERGENCES = (
         divergence=True,
         plain=both_logits,
         same=(shifted, stretched),
+        alike=(REVERSED,),
     ),
 )
 
@@ -182,6 +152,7 @@ RELATIONS = (
             references.dkd(a, b, t),
             divergence=True,
             same=(shifted,),
+            limits=Limits(partial(DKD, a, b), Limit(limits.hot_dkd(a, b)), Limit(limits.cold_dkd(a, b), -1)),
         )
         for a, b, t in ((1.0, 8.0, 4.0), (0.5, 2.0, 1.0))
     ),
@@ -204,6 +175,8 @@ RELATIONS = (
             divergence=True,
             plain=both_logits,
             same=(shifted,),
+            alike=(REVERSED,),
+            limits=Limits(partial(DIST, b, g), Limit(limits.hot_dist(b, g), -2, far=1e3), Limit(limits.nothing)),
         )
         for b, g, t in ((1.0, 1.0, 1.0), (2.0, 0.5, 4.0))
     ),
@@ -211,14 +184,30 @@ RELATIONS = (
 
 CONTROLS = (
     *(
-        Case(name, "cwtm", CWTM, references.cwtm(), world=world, counts=counts)
+        Case(
+            name,
+            "cwtm",
+            CWTM,
+            references.cwtm(),
+            world=world,
+            counts=counts,
+            same=(shifted,),
+            teacher_same=(reversed_classes,),
+        )
         for name, world, counts in (
             ("cwtm", logits_world, lambda world: world.weight),
             ("cwtm, some unlabelled", half_labelled_world, labelled_weight),
         )
     ),
     *(
-        Case(f"dkpp at {t:g}, seed {seed}", "dkpp", lambda t=t, seed=seed: DKPP(t, seed), references.dkpp(t, seed))
+        Case(
+            f"dkpp at {t:g}, seed {seed}",
+            "dkpp",
+            lambda t=t, seed=seed: DKPP(t, seed),
+            references.dkpp(t, seed),
+            same=(shifted,),
+            limits=Limits(partial(DKPP, seed=seed), Limit(limits.hot_dkpp(seed)), Limit(limits.cold_forward(), -1)),
+        )
         for t, seed in ((1.0, 0), (3.0, 7))
     ),
     Case(
@@ -240,6 +229,8 @@ BY_LABEL = (
             world=world,
             divergence=True,
             plain=both_logits,
+            alike=(REVERSED, together(negated)),
+            limits=Limits(BinaryTargets, Limit(limits.hot_binary()), Limit(limits.cold_binary(), -1)),
         )
         for width, t, world in ((1, 1.0, wide_world(1)), (4, 3.0, wide_world(4)))
     ),
@@ -250,6 +241,7 @@ BY_LABEL = (
         references.binary_targets(1.0, mean=True),
         divergence=True,
         plain=both_logits,
+        alike=(REVERSED, together(negated)),
     ),
     Case(
         "binary-labels, one",
@@ -287,6 +279,7 @@ VALUES = (
             world=values_world,
             divergence=True,
             plain=both_logits,
+            alike=(REVERSED, together(negated), together(shifted)),
         )
         for kind, delta in (("squared", 1.0), ("huber", 2.0))
     ),
@@ -329,6 +322,7 @@ VALUES = (
         divergence=True,
         plain=both_logits,
         same=(stretched,),
+        alike=(together(turned),),
     ),
     Case(
         "embedding at taps",
@@ -336,6 +330,7 @@ VALUES = (
         lambda: Embedding("squared", "neck", "pool"),
         references.embedding("squared", ("neck", "pool")),
         world=tapped_world(4, 4),
+        alike=(together(moved), together(turned)),
     ),
     Case(
         "embedding at taps of other widths",
@@ -343,6 +338,7 @@ VALUES = (
         lambda: Embedding("cosine", "neck", "pool"),
         references.embedding("cosine", ("neck", "pool"), bridged=True),
         world=tapped_world(3, 5),
+        teacher_same=(stretched,),
         learned=True,
     ),
     Case(
@@ -353,6 +349,7 @@ VALUES = (
         divergence=True,
         plain=both_logits,
         same=(shifted,),
+        alike=(together(negated),),
     ),
 )
 

@@ -2,43 +2,29 @@
 
 from functools import partial
 
-import torch
-
 from limbeck.objectives import PKT, CorrelationCongruence, RKDAngle, RKDDistance, SimilarityPreserving
 
 from . import references_relations as references
 from .case import Case, both_logits
+from .changes import moved, scaled, tokens_turned, turned
 from .worlds import features_world
 
 TAPS = ("tap", "tap")
 UNLIKE = features_world((3, 2, 2), (7,))
 """A grid beside a vector: relations do not care."""
-
-
-def scaled(tensor):
-    return 3 * tensor
-
-
-def moved(tensor):
-    return tensor + torch.linspace(1, 2, tensor[0].numel(), dtype=tensor.dtype).reshape(tensor.shape[1:])
-
-
-def turned(tensor):
-    """A rotation: of the axes of what is flattened."""
-    flat = tensor.flatten(1)
-    random = torch.Generator().manual_seed(3)
-    turn = torch.linalg.qr(torch.randn(flat.shape[1], flat.shape[1], generator=random, dtype=flat.dtype)).Q
-    return (flat @ turn).reshape(tensor.shape)
+PADDED = features_world((5, 3), (5, 2), real=5)
 
 
 def cases(method, kind, reference, same, **settings):
-    """Over logits, over taps of unlike shapes, and with pairs of which one does not count."""
+    """Over logits, over taps of unlike shapes, and over sequences with padding."""
     name = ", ".join([method, *(f"{key} {value}" for key, value in settings.items())])
     stretch = 1.0 if settings.get("kernel") == "bilinear" else 1e3
-    case = partial(Case, method=method, reference=reference, same=same, divergence=True, stretch=stretch)
+    case = partial(Case, method=method, reference=reference, divergence=True, stretch=stretch)
+    of_tokens = tuple(tokens_turned if change is turned else change for change in same if change is not moved)
     return (
-        case(name, make=partial(kind, **settings), plain=both_logits),
-        case(f"{name}, taps", make=partial(kind, *TAPS, **settings), world=UNLIKE),
+        case(name, make=partial(kind, **settings), plain=both_logits, same=same),
+        case(f"{name}, taps", make=partial(kind, *TAPS, **settings), world=UNLIKE, same=same),
+        *(() if settings else (case(f"{name}, padded", make=partial(kind, *TAPS), world=PADDED, same=of_tokens),)),
     )
 
 

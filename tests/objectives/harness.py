@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from limbeck import objectives
 from limbeck.core.signals import Signals
@@ -18,6 +19,15 @@ from limbeck.objectives import Objective
 
 from . import cases_features, cases_labels, cases_outputs, cases_relations
 from .case import Case, built
+from .limits import approached
+from .padding import (
+    a_mask_without_padding_is_no_mask,
+    a_row_of_padding_alone_is_finite,
+    leaves_padding_out,
+    padded_positions_change_nothing,
+    padding_may_be_more_and_stand_anywhere,
+    reads_taps,
+)
 from .worlds import World, mapped
 
 CASES: tuple[Case, ...] = (*cases_labels.CASES, *cases_outputs.CASES, *cases_relations.CASES, *cases_features.CASES)
@@ -96,14 +106,28 @@ def never_negative(case: Case) -> None:
 
 
 def gradient_is_the_slope(case: Case) -> None:
+    """Of each term: by all that the student says and the objective learns, save what the term takes as given."""
     world, objective = case.fresh(), case.ready()
-    leaves = [tensor.clone().requires_grad_() for tensor in world.leaves(world.student)]
+    for term in terms(objective, world):
+        given = tuple(prefix for of_term, prefix in case.given if of_term == term)
+        _is_the_slope(objective, world, term, given)
+
+
+def _is_the_slope(objective: Objective, world: World, term: str, given: tuple[str, ...]) -> None:
+    said, learned = world.leaves(world.student), dict(objective.named_parameters())
+    free = [name for name in learned if not name.startswith(given)] if given else [*learned]
 
     def of(*tensors: Tensor) -> Tensor:
-        given = iter(tensors)
-        return value(objective, replace(world, student=replace_leaves(world.student, lambda _: next(given))))
+        these = iter(tensors)
+        student = replace_leaves(world.student, lambda _: next(these))
+        changed = learned | dict(zip(free, these, strict=True))
+        return functional_call(objective, changed, parts(replace(world, student=student)))[term]
 
+    leaves = [tensor.detach().clone().requires_grad_() for tensor in (*said, *map(learned.get, free))]
     assert torch.autograd.gradcheck(of, leaves, fast_mode=True)
+    kept = [learned[name] for name in learned if name not in free]
+    slopes = torch.autograd.grad(terms(objective, world)[term], kept, allow_unused=True) if kept else ()
+    assert not any(slope is not None and slope.any() for slope in slopes)
 
 
 def half_precision_is_finite(case: Case) -> None:
@@ -219,30 +243,23 @@ def changes_of_the_same(case: Case) -> None:
     """Of the student, of the teacher, or of both."""
     world, objective = case.fresh(), case.ready()
     plain = value(objective, world).item()
-    for change in case.same:
-        student, teacher = (replace_leaves(side, change) for side in (world.student, world.teacher))
-        for other in (replace(world, student=student), replace(world, teacher=teacher)):
-            assert value(objective, other).item() == pytest.approx(plain, rel=1e-9)
+    for other in (
+        *(replace(world, student=replace_leaves(world.student, each)) for each in (*case.same, *case.student_same)),
+        *(replace(world, teacher=replace_leaves(world.teacher, each)) for each in (*case.same, *case.teacher_same)),
+        *(change(world) for change in case.alike),
+    ):
+        assert value(objective, other).item() == pytest.approx(plain, rel=1e-9, abs=1e-12)
 
 
-def padded_positions_change_nothing(case: Case) -> None:
-    """Whatever stands where the batch's mask is false."""
-    world, objective = case.fresh(), case.ready()
-    mask = world.batch.mask
-    noise = torch.Generator().manual_seed(1)
+def it_tends_to_its_limits(case: Case) -> None:
+    """As its temperature grows without end, and as it vanishes."""
+    world, limits = case.fresh(), case.limits
 
-    def filled(tensor: Tensor) -> Tensor:
-        if tensor.shape[:2] != mask.shape:
-            return tensor
-        other = 50 * torch.randn(tensor.shape, generator=noise, dtype=tensor.dtype)
-        return torch.where(mask[:, :, None], tensor, other)
+    def value_at(temperature: float) -> float:
+        return value(built(limits.at(temperature), world), world).item()
 
-    student, teacher = (replace_leaves(side, filled) for side in (world.student, world.teacher))
-    other = replace(world, student=student, teacher=teacher)
-    assert value(objective, other).item() == pytest.approx(value(objective, world).item(), rel=1e-12)
-    assert not any(
-        gradient[~mask].any() for gradient in gradients(objective, other) if gradient.shape[:2] == mask.shape
-    )
+    for limit, hot in ((limits.hot, True), (limits.cold, False)):
+        approached(limit, value_at, case.by(limit.reference, world), hot=hot)
 
 
 def all_that_it_learns_is_taught(case: Case) -> None:
@@ -281,8 +298,12 @@ LAWS: Mapping[Callable[[Case], None], Callable[[Case], bool]] = {
     it_needs_what_it_says: lambda _: True,
     its_text_makes_it_again: lambda _: True,
     its_state_makes_it_again: lambda case: case.learned,
-    changes_of_the_same: lambda case: bool(case.same),
-    padded_positions_change_nothing: lambda case: case.fresh().batch.mask is not None,
+    changes_of_the_same: lambda case: case.has_symmetries,
+    it_tends_to_its_limits: lambda case: case.limits is not None,
+    padded_positions_change_nothing: reads_taps,
+    padding_may_be_more_and_stand_anywhere: leaves_padding_out,
+    a_mask_without_padding_is_no_mask: leaves_padding_out,
+    a_row_of_padding_alone_is_finite: leaves_padding_out,
     all_that_it_learns_is_taught: lambda case: bool([*case.ready().parameters()]),
 }
 """Law -> whether a case is held to it."""

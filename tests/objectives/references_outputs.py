@@ -121,6 +121,17 @@ def splitmix(value):
     return value ^ (value >> 31)
 
 
+def permuted(values, example, view, seed):
+    """The largest stays; the others stand in the order of their draws."""
+    others = [c for c in range(len(values)) if c != values.index(max(values))]
+    key = splitmix(splitmix(example ^ seed) ^ view)
+    drawn = [splitmix((key + (n + 1) * 0x9E3779B97F4A7C15) % 2**64) >> 40 for n in range(len(others))]
+    moved = list(values)
+    for place, source in zip(others, sorted(range(len(others)), key=drawn.__getitem__), strict=True):
+        moved[place] = values[others[source]]
+    return moved
+
+
 def dkpp(temperature, seed, prepare=lambda logits: logits):
     """Furlanello et al. 2018, equation 10: the largest stays, the others are permuted; less the teacher's entropy."""
 
@@ -129,13 +140,7 @@ def dkpp(temperature, seed, prepare=lambda logits: logits):
         ids, views, rows = world.batch.ids.tolist(), world.batch.views.tolist(), []
         for example, view, s, t in zip(ids, views, student, teacher, strict=True):
             p, q = (probabilities(list(prepare(side)), temperature) for side in (t, s))
-            others = [c for c in range(len(p)) if c != p.index(max(p))]
-            key = splitmix(splitmix(example ^ seed) ^ view)
-            drawn = [splitmix((key + (n + 1) * 0x9E3779B97F4A7C15) % 2**64) >> 40 for n in range(len(others))]
-            moved = list(p)
-            for place, source in zip(others, sorted(range(len(others)), key=drawn.__getitem__), strict=True):
-                moved[place] = p[others[source]]
-            rows.append(temperature**2 * kl(moved, q))
+            rows.append(temperature**2 * kl(permuted(p, example, view, seed), q))
         return mean_over_weight(rows, weight)
 
     return of

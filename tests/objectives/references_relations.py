@@ -12,9 +12,20 @@ def sides(world):
     keep = [r for r in range(len(weight)) if weight[r] > 0]
     found = []
     for signals in (world.student, world.teacher):
-        rows = signals.features.get("tap", signals.logits).double().numpy().reshape(len(weight), -1)
-        found.append(rows[keep])
+        given = signals.features.get("tap", signals.logits).double().numpy()
+        if world.batch.mask is not None:
+            given = real_tokens_first(given, world.batch.mask.numpy())
+        found.append(given.reshape(len(weight), -1)[keep])
     return *found, weight[keep]
+
+
+def real_tokens_first(tokens, mask):
+    """A sequence is its real tokens, and nothing after them."""
+    out = np.zeros_like(tokens)
+    for row, real in enumerate(mask):
+        for place, token in enumerate(tokens[row][real]):
+            out[row, place] = token
+    return out
 
 
 def huber(x, y):

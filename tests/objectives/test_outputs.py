@@ -41,8 +41,8 @@ from limbeck.objectives.skew_kl import skew_kl_rows
 from limbeck.objectives.soft_targets import soft_targets_rows
 from limbeck.objectives.tempered import FLOOR, log_mixture, standardized
 
-from .cases_outputs import half_values_world, half_yes_or_no_world, values_world
 from .worlds import CLASSES, ROWS, half_labelled_world, logits_world, mixed_world
+from .worlds_outputs import half_values_world, half_yes_or_no_world, values_world
 
 
 @pytest.fixture

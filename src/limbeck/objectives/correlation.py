@@ -14,14 +14,14 @@ from limbeck.core.signals import Signals
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.ranges import check_at_least, check_choice, check_positive
-from limbeck.objectives.reading import read_both, taps_needed
+from limbeck.objectives.reading import read_vectors, taps_needed
 from limbeck.objectives.relations import cosines, mean_over_pairs, relatives
 from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="correlation-congruence",
     summary="The student keeps the correlation, under a kernel, of every two examples of a batch.",
-    needs="logits or one tap a side, of any widths; no labels",
+    needs="logits or one tap a side, of any widths; padded tokens are left out; no labels",
     cost="one kernel matrix a side, batch^2 x width products, and `order` powers of it; measured at batch 256: 3.5 "
     "times soft-targets",
     memory="batch^2 numbers a side and power; kept for backward at batch 256: 1,303 KB",
@@ -129,7 +129,7 @@ class CorrelationCongruence(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"correlation-congruence": scalar}`."""
-        both = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
+        both = read_vectors(CARD.name, (student, self.student), (teacher, self.teacher), batch)
         return {CARD.name: self.on_tensors(*both, batch.weight)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:

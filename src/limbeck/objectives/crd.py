@@ -15,6 +15,7 @@ from limbeck.objectives.bridges import bridge
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.memory import Memory
 from limbeck.objectives.objective import Needs, Objective, Shapes
+from limbeck.objectives.positions import real_positions
 from limbeck.objectives.ranges import check_at_least, check_positive, check_share, check_temperature
 from limbeck.objectives.reading import built, read_both, shape_at, taps_needed
 from limbeck.objectives.reduce import weighted_mean
@@ -140,7 +141,7 @@ class CRD(Objective):
         other = other.detach()
         embed = built(self.embed, CARD.name)
         s, t = (
-            unit(part(side, batch.mask if side.ndim == 3 else None))
+            unit(part(side, real_positions(side, batch.mask, CARD.name)))
             for part, side in zip(embed, (mine, other), strict=True)
         )
         counts = torch.ones_like(batch.ids, dtype=torch.bool) if batch.weight is None else batch.weight > 0

@@ -53,11 +53,11 @@ def channel_wise_rows(
         >>> channel_wise_rows(maps + 7, maps)
         tensor([0.])
     """
-    if real is not None:
+    student, teacher = student / temperature, teacher / temperature
+    if real is not None:  # after the division, which at low temperatures would make infinity of it
         hidden = torch.finfo(student.dtype).min / 8
         student, teacher = (side.masked_fill(~real[:, None], hidden) for side in (student, teacher))
-    log_student = torch.log_softmax(student / temperature, dim=2)
-    log_teacher = torch.log_softmax(teacher / temperature, dim=2)
+    log_student, log_teacher = torch.log_softmax(student, dim=2), torch.log_softmax(teacher, dim=2)
     divergence = (log_teacher.exp() * (log_teacher - log_student)).sum(dim=2)
     return temperature**2 * divergence.mean(dim=1)
 

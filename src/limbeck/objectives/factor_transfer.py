@@ -25,7 +25,7 @@ from limbeck.objectives.text import settings
 CARD = MethodCard(
     name="factor-transfer",
     summary="A paraphraser compresses the teacher's map into factors; the student's translator gives the same factors.",
-    needs="one tap a side, the teacher's a grid or tokens of a square; no labels",
+    needs="one tap a side, the teacher's a grid or tokens of a square (no padding); no labels",
     cost="two 3x3 convolutions on the teacher's map and a 1x1 on the student's, at every position",
     memory="paraphraser and translator, dropped afterwards; the teacher's map twice, factors of both sides",
     variants="variant: paper (norm), mean (common code divides by the number of factors); power 1 or 2; none "
@@ -130,7 +130,7 @@ class FactorTransfer(Objective):
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"factor-transfer": scalar}`."""
         mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
-        grid = as_grid(other, f"{CARD.name}: the teacher's activation").detach()
+        grid = as_grid(other, f"{CARD.name}: the teacher's activation", batch.mask).detach()
         factors, again = built(self.paraphraser, CARD.name)(grid)
         mine, factors_of, _ = bridged(CARD.name, self.bridge, mine, factors, batch)
         follows = factor_transfer_rows(mine, factors_of, self.power, self.variant)

@@ -19,7 +19,7 @@ from limbeck.objectives.text import settings
 CARD = MethodCard(
     name="fsp",
     summary="The products between channels of two layers, summed over positions, are the teacher's.",
-    needs="two taps a side, grids or tokens of a square; no labels",
+    needs="two taps a side, grids or tokens of a square (no padding); no labels",
     cost="a channels x channels matrix an example, channels^2 x positions; 1x1 convolutions where channels differ; "
     "measured at batch 256: 56.2 times soft-targets",
     memory="both taps' activations of both layers; channels^2 numbers an example; the convolutions, dropped "
@@ -91,7 +91,7 @@ class FSP(Objective):
         sides = []
         for signals, taps, who in ((student, self.student, "student"), (teacher, self.teacher, "teacher")):
             found = [read(signals, tap, who, CARD.name) for tap in taps]
-            sides.append([as_grid(features, f"{CARD.name}: the {who}'s activation") for features in found])
+            sides.append([as_grid(features, f"{CARD.name}: the {who}'s activation", batch.mask) for features in found])
         mine = [crossing(grid) for crossing, grid in zip(built(self.bridges, CARD.name), sides[0], strict=True)]
         rows = fsp_rows(flow(mine[0], mine[1]), flow(sides[1][0].detach(), sides[1][1].detach()))
         return {CARD.name: weighted_mean(rows, batch.weight)}

@@ -23,7 +23,7 @@ from limbeck.objectives.text import settings
 CARD = MethodCard(
     name="mgd",
     summary="Some of the student's pixels are hidden; two convolutions generate the teacher's map from the rest.",
-    needs="one tap a side, the teacher's a grid or tokens of a square; no labels",
+    needs="one tap a side, the teacher's a grid or tokens of a square (no padding); no labels",
     cost="a 1x1 and two 3x3 convolutions at the teacher's width, 18 x channels^2 products a position; often more than "
     "the student",
     memory="the convolutions, dropped afterwards; three maps of the teacher's size an example",
@@ -97,7 +97,7 @@ class MGD(Objective):
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"mgd": scalar}`."""
         mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
-        other = as_grid(other, f"{CARD.name}: the teacher's activation")
+        other = as_grid(other, f"{CARD.name}: the teacher's activation", batch.mask)
         mine, other, _ = bridged(CARD.name, self.bridge, mine, other, batch)
         masked = (1, *other.shape[2:]) if self.mask == "pixels" else (other.shape[1], 1, 1)
         seen = uniform(batch.ids, batch.views, prod(masked), self.seed).reshape(-1, *masked) >= self.ratio

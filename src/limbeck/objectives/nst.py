@@ -21,7 +21,7 @@ from limbeck.objectives.text import settings
 CARD = MethodCard(
     name="nst",
     summary="Taken as samples, the channels' activation patterns have the teacher's distribution, by squared MMD.",
-    needs="one tap a side with positions; channels may differ in number; no labels",
+    needs="one tap a side with positions (of tokens with padding equally many on both sides), any channels; no labels",
     cost="three channel x channel matrices an example, channels^2 x positions; nothing is learned; measured at batch "
     "256: 29.9 times soft-targets",
     memory="both taps' activations; three times channels^2 numbers an example; kept for backward at batch 256: 9,408 "
@@ -92,7 +92,7 @@ class NST(Objective):
             real = real_positions(mine, batch.mask, CARD.name)
             mine, other = (real_only(side, real).transpose(1, 2) for side in (mine, other.detach()))
         else:
-            mine, other = (side.flatten(2) for side in common_grid(mine, other.detach(), CARD.name))
+            mine, other = (side.flatten(2) for side in common_grid(mine, other.detach(), CARD.name, batch.mask))
         return {CARD.name: weighted_mean(nst_rows(mine, other, self.kernel), batch.weight)}
 
     def extra_repr(self) -> str:

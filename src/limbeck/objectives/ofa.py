@@ -14,6 +14,7 @@ from limbeck.objectives.bridges import Bridge, bridge
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
 from limbeck.objectives.outputs import labels
+from limbeck.objectives.positions import real_positions
 from limbeck.objectives.ranges import check_at_least, check_choice, check_positive, check_temperature
 from limbeck.objectives.reading import built, read, shape_at
 from limbeck.objectives.reduce import weighted_mean
@@ -130,7 +131,7 @@ class OFA(Objective):
         """`{"ofa": scalar}`; unlabelled rows are left out."""
         given = read(student, self.student, "student", CARD.name)
         logits = read(teacher, None, "teacher", CARD.name).detach()
-        mine = built(self.bridge, CARD.name)(given, batch.mask if given.ndim == 3 else None)
+        mine = built(self.bridge, CARD.name)(given, real_positions(given, batch.mask, CARD.name))
         target, labelled = labels(CARD.name, batch)
         check_alike(mine, logits)
         rows = ofa_rows(

@@ -11,7 +11,7 @@ from limbeck.core.signals import Signals
 from limbeck.objectives.bridges import Bridge
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
-from limbeck.objectives.positions import mean
+from limbeck.objectives.positions import first_real, mean
 from limbeck.objectives.ranges import check_choice
 from limbeck.objectives.reading import bridge_at, bridged, built, read_both, taps_needed
 from limbeck.objectives.reduce import weighted_mean
@@ -64,7 +64,7 @@ class PKD(Objective):
     Args:
         student: path of the student's tap.
         teacher: path of the teacher's tap.
-        tokens: "class", the first token of each row, or "all" that are real; vectors are one token.
+        tokens: "class", the first real token of each row, or "all" that are real; vectors are one token.
         variant: "paper" or "mean-square"; see `pkd_rows`.
 
     Raises:
@@ -103,7 +103,8 @@ class PKD(Objective):
         mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
         if self.tokens == "class" and mine.ndim == other.ndim == 3:
             crossing = built(self.bridge, CARD.name)
-            mine, other, real = crossing.across_channels(mine[:, 0]), other[:, 0].detach(), None
+            mine, other = (first_real(side, batch.mask) for side in (mine, other.detach()))
+            mine, real = crossing.across_channels(mine), None
         else:
             mine, other, real = bridged(CARD.name, self.bridge, mine, other, batch)
         return {CARD.name: weighted_mean(pkd_rows(mine, other, self.variant, real), batch.weight)}

@@ -13,14 +13,14 @@ from limbeck.core.signals import Signals
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.ranges import check_choice
-from limbeck.objectives.reading import read_both, taps_needed
+from limbeck.objectives.reading import read_vectors, taps_needed
 from limbeck.objectives.relations import cosines, inverse, mean_over, relatives
 from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="pkt",
     summary="The student keeps how likely each example picks each other one as its neighbour.",
-    needs="logits or one tap a side, of any widths; no labels",
+    needs="logits or one tap a side, of any widths; padded tokens are left out; no labels",
     cost="one matrix of cosines a side, batch^2 x width products; measured at batch 256: 3.4 times soft-targets",
     memory="batch^2 numbers a side; kept for backward at batch 256: 795 KB",
     variants="variant: paper (a row is not its own neighbour, mean over rows), code (it is, mean over pairs)",
@@ -116,7 +116,7 @@ class PKT(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"pkt": scalar}`."""
-        both = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
+        both = read_vectors(CARD.name, (student, self.student), (teacher, self.teacher), batch)
         return {CARD.name: self.on_tensors(*both, batch.weight)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:

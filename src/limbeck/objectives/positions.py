@@ -23,6 +23,30 @@ def real_positions(features: Tensor, mask: Tensor | None, method: str) -> Bool[T
     return mask.bool()
 
 
+def real_first(features: Float[Tensor, "b tokens c"], real: Bool[Tensor, "b tokens"]) -> Float[Tensor, "b tokens c"]:
+    """The real tokens of each row in their order, wherever padding stood; zeros after them.
+
+    Example:
+        >>> tokens = torch.tensor([[[7.0], [1.0], [7.0], [2.0]]])
+        >>> real_first(tokens, torch.tensor([[False, True, False, True]])).flatten()
+        tensor([1., 2., 0., 0.])
+    """
+    there, order = torch.sort(real.to(torch.int8), dim=1, descending=True, stable=True)
+    return real_only(features.gather(1, order[:, :, None].expand_as(features)), there > 0)
+
+
+def first_real(features: Float[Tensor, "b tokens c"], mask: Tensor | None) -> Float[Tensor, "b c"]:
+    """The first real token of each row, where the padding of some stands in front; zeros where a row has none.
+
+    A mask of another number of tokens says nothing about these: then, and without one, it is the first of all.
+    """
+    if mask is None or mask.shape != features.shape[:2]:
+        return features[:, 0]
+    first = mask.to(torch.int8).argmax(dim=1)
+    found = features.gather(1, first[:, None, None].expand(-1, 1, features.shape[2]))[:, 0]
+    return torch.where(mask.any(dim=1, keepdim=True), found, 0)
+
+
 def real_only(features: Tensor, real: Tensor | None) -> Tensor:
     """Zeros where a token is padding, whatever stood there."""
     return features if real is None else torch.where(real[:, :, None], features, torch.zeros_like(features))

@@ -12,7 +12,7 @@ from limbeck.errors import ModelError, RecipeError
 from limbeck.objectives.bridges import Bridge, bridge
 from limbeck.objectives.bridges.grids import as_grid
 from limbeck.objectives.objective import Needs, Shapes
-from limbeck.objectives.positions import real_positions
+from limbeck.objectives.positions import real_first, real_positions
 from limbeck.objectives.reduce import full_precision
 
 
@@ -45,6 +45,27 @@ def read_both(
 ) -> tuple[Tensor, Tensor]:
     """What both sides say, each given as (signals, tap); see `read`."""
     return read(*student, "student", method), read(*teacher, "teacher", method)
+
+
+def read_vectors(
+    method: str, student: tuple[Signals, str | None], teacher: tuple[Signals | None, str | None], batch: Batch
+) -> tuple[Tensor, Tensor]:
+    """What both sides say as one vector a row, each given as (signals, tap): for objectives that relate rows.
+
+    Of tokens, the real ones stand first, in their order, and zeros follow: neither what stands in padding, nor how
+    much there is of it, nor where it stands, changes a product or a distance between rows. Rows are compared token by
+    token, and longer ones are longer vectors; who does not want that taps a layer that pools.
+
+    Raises:
+        ModelError: a side says nothing there, or the batch's mask covers another number of tokens.
+    """
+    mine, other = (_vectors(side, batch.mask, method) for side in read_both(method, student, teacher))
+    return mine, other
+
+
+def _vectors(features: Tensor, mask: Tensor | None, method: str) -> Tensor:
+    real = real_positions(features, mask, method)
+    return (features if real is None else real_first(features, real)).flatten(1)
 
 
 def shape_at(shapes: Shapes, tap: str, who: str, method: str) -> tuple[int, ...]:

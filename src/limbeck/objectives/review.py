@@ -23,7 +23,7 @@ from limbeck.objectives.text import settings
 CARD = MethodCard(
     name="review",
     summary="The student's stages, fused from the deepest up, predict the teacher's stages at several coarsenesses.",
-    needs="two taps or more a side, from shallow to deep, grids or tokens of a square; no labels",
+    needs="two taps or more a side, from shallow to deep, grids or tokens of a square (no padding); no labels",
     cost="a 1x1 convolution, a 3x3 convolution and a gate a stage, 9 x width x channels products a position; often "
     "more than a small student; measured at batch 256: 1002.5 times soft-targets",
     memory="the convolutions, dropped afterwards; maps of `width` channels at every stage's size; kept for backward at"
@@ -133,8 +133,10 @@ class Review(Objective):
         deeper: Tensor | None = None
         rows: list[Tensor] = []
         for mine, other, stage in reversed(list(zip(self.student, self.teacher, stages, strict=True))):
-            given = as_grid(read(student, mine, "student", CARD.name), f"{CARD.name}: the student's activation")
-            there = as_grid(read(teacher, other, "teacher", CARD.name), f"{CARD.name}: the teacher's activation")
+            given, there = (
+                as_grid(read(signals, tap, who, CARD.name), f"{CARD.name}: the {who}'s activation", batch.mask)
+                for signals, tap, who in ((student, mine, "student"), (teacher, other, "teacher"))
+            )
             made, deeper = stage(given, deeper, tuple(there.shape[2:]))
             rows.append(hierarchical_rows(made, there.detach()))
         return {CARD.name: weighted_mean(torch.stack(rows).sum(dim=0), batch.weight)}

@@ -14,14 +14,14 @@ from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.pieces import summed
 from limbeck.objectives.ranges import check_choice
-from limbeck.objectives.reading import read_both, taps_needed
+from limbeck.objectives.reading import read_vectors, taps_needed
 from limbeck.objectives.relations import differences, inverse_root, relatives
 from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="rkd-angle",
     summary="The student keeps the angles between triplets of examples.",
-    needs="logits or one tap a side, of any widths; no labels",
+    needs="logits or one tap a side, of any widths; padded tokens are left out; no labels",
     cost="batch^3 cosines a side, batch^3 x width products; measured at batch 256: 272.7 times soft-targets",
     memory="batch^2 numbers a side, and a stretch of the batch^3 cosines at a time, which is made again for the "
     "gradient; kept for backward at batch 256: 1,374 KB",
@@ -138,7 +138,7 @@ class RKDAngle(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"rkd-angle": scalar}`."""
-        both = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
+        both = read_vectors(CARD.name, (student, self.student), (teacher, self.teacher), batch)
         return {CARD.name: self.on_tensors(*both, batch.weight)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:

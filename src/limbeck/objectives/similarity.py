@@ -10,14 +10,14 @@ from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
-from limbeck.objectives.reading import read_both, taps_needed
+from limbeck.objectives.reading import read_vectors, taps_needed
 from limbeck.objectives.relations import mean_over_pairs, relatives, unit
 from limbeck.objectives.text import settings
 
 CARD = MethodCard(
     name="similarity-preserving",
     summary="The student keeps which examples of a batch excite a layer alike: the rows of its Gram matrix.",
-    needs="logits or one tap a side, of any shapes; no labels",
+    needs="logits or one tap a side, of any shapes; padded tokens are left out; no labels",
     cost="one Gram matrix a side, batch^2 x width products; measured at batch 256: 2.6 times soft-targets",
     memory="batch^2 numbers a side; kept for backward at batch 256: 781 KB",
     variants="none; rows have the L2 norm of the paper, not the L1 norm of some code",
@@ -79,7 +79,7 @@ class SimilarityPreserving(Objective):
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"similarity-preserving": scalar}`."""
-        both = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
+        both = read_vectors(CARD.name, (student, self.student), (teacher, self.teacher), batch)
         return {CARD.name: self.on_tensors(*both, batch.weight)}
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
