@@ -88,10 +88,18 @@ def test_sequences_and_what_cannot_be_bridged():
     assert found[0].line == "{method: pkd, tokens: all, student: layer.0, teacher: layer.0}"
     assert pairs([], stages(8)) == []
     last = [
-        Place("2", "Swin", "channels-last", (4, 4, 8), 1, 1, 10, 1),
+        Place("2", "Relu", "unclear", (16, 16, 8), 1, 1, 10, 1),
         Place("3", "Relu", "map", (8, 4, 4), 1, 1, 20, 2),
     ]
-    assert pairs(last, stages(4)) == [], "channels last; runs twice"
+    assert pairs(last, stages(4)) == [], "it must be said what it is; runs twice"
+
+
+def test_channels_last_are_paired_by_their_grid():
+    swin = [
+        Place(f"layers.{n}", "Stage", "channels-last", (g, g, 24), 1, 1, 20 * n + 20, 1) for n, g in enumerate((16, 8))
+    ]
+    assert named(pairs(swin, stages(16, 8))) == [("layers.0", "layer0"), ("layers.1", "layer1")]
+    assert named(pairs(stages(16, 8), swin)) == [("layer0", "layers.0"), ("layer1", "layers.1")]
 
 
 def test_names_that_are_numbers_stay_text():

@@ -1,4 +1,4 @@
-"""How objectives get at activations: by tap, in full precision, with an error that says what is missing."""
+"""How objectives get at activations: by tap, in full precision, channels first; errors say what is missing."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -14,10 +14,14 @@ from limbeck.objectives.bridges.grids import as_grid
 from limbeck.objectives.objective import Needs, Shapes
 from limbeck.objectives.positions import real_positions
 from limbeck.objectives.reduce import full_precision
+from limbeck.tapping.layout import turned, turned_shape
 
 
 def read(signals: Signals | None, tap: str | None, who: str, method: str) -> Tensor:
     """What a side says at a tap, or its logits where `tap` is `None`; at least float32.
+
+    A map whose channels stand last, `(b, rows, columns, channels)`, is turned: `limbeck.tapping.layout` says which
+    those are.
 
     Args:
         signals: of one side.
@@ -37,7 +41,7 @@ def read(signals: Signals | None, tap: str | None, who: str, method: str) -> Ten
     if tap not in signals.features:
         there = ", ".join(map(repr, signals.features)) or "none"
         raise ModelError(f"{method} reads the {who}'s activation at {tap!r}, but the taps read are: {there}")
-    return full_precision(signals.features[tap])
+    return full_precision(turned(tap, signals.features[tap]))
 
 
 def read_both(
@@ -48,7 +52,7 @@ def read_both(
 
 
 def shape_at(shapes: Shapes, tap: str, who: str, method: str) -> tuple[int, ...]:
-    """Shape of the activation at a tap, without the batch axis.
+    """Shape of the activation at a tap as `read` gives it, without the batch axis.
 
     Raises:
         ModelError: it is not known.
@@ -56,7 +60,7 @@ def shape_at(shapes: Shapes, tap: str, who: str, method: str) -> tuple[int, ...]
     if tap not in shapes:
         there = ", ".join(map(repr, shapes)) or "none"
         raise ModelError(f"{method} taps the {who} at {tap!r}, but shapes are known at: {there}")
-    return tuple(shapes[tap])
+    return turned_shape(tap, tuple(shapes[tap]))
 
 
 def bridge_at(

@@ -31,7 +31,7 @@ class TapFacts(_Frozen):
 
     path: str
     part: str = Field(description="type of the part")
-    kind: Literal["map", "channels-last", "tokens", "vector", "other"]
+    kind: Literal["map", "channels-last", "unclear", "tokens", "vector", "other"]
     shape: tuple[int, ...] = Field(description="without the batch axis")
     bytes_per_example: int
     params: int = Field(description="parameters up to there")
