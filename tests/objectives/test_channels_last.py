@@ -79,6 +79,25 @@ def test_one_tap_a_side(kind, last):
     same(lambda: kind("a", "b"), {"a": SHAPES["a"]}, {"b": SHAPES["b"]}, last)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_oblong_maps_whose_paths_say_it(kind):
+    """Some would be turned a second time, were what an objective makes of a map read like the map."""
+    student, teacher = {"a": (3, 4, 6)}, {"b": (8, 4, 6)}
+    plain = value(kind("a", "b"), features(student, False), features(teacher, False))
+    named = [
+        {f"{path}@channels-last": each for path, each in features(shapes, True).items()}
+        for shapes in (student, teacher)
+    ]
+    turned = value(kind("a@channels-last", "b@channels-last"), *named)
+    torch.testing.assert_close(turned[0], plain[0])
+    torch.testing.assert_close(turned[1][0].movedim(-1, 1), plain[1][0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [0.25, 0.5, 0.75])
+def test_as_many_factors_as_rows_are_no_square(rate):
+    same(lambda: FactorTransfer("a", "b", rate=rate), {"a": (6, 4, 5)}, {"b": (8, 4, 5)}, (False, False))
+
+
 @pytest.mark.parametrize("last", [(True, False), (False, True)], ids=["student", "teacher"])
 @pytest.mark.parametrize("kind", [FSP, Review])
 def test_several_taps_a_side(kind, last):

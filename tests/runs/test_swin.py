@@ -71,6 +71,7 @@ def pictures():
 def test_two_steps_beside_a_convolutional_network(swin, role, guide, pictures, tmp_path, quick):
     torch.manual_seed(0)
     net, place = swin()
+    place = f"{place}@channels-last" if guide == "always" else place
     (teacher, heard), (student, own) = ((net, place), (Convolutional(), "stage"))[:: 1 if role == "teacher" else -1]
     train, validation, test = pictures
     run = lk.distil(

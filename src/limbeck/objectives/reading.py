@@ -71,14 +71,25 @@ def bridge_at(
     sequence: bool = False,
     learned: bool = False,
     bias: bool = True,
+    wanted: tuple[int, ...] | None = None,
 ) -> Bridge:
-    """The bridge between two taps, each given as (shapes, path); the rest is for `bridge`.
+    """The bridge between two taps, each given as (shapes, path).
+
+    Args:
+        method: for errors.
+        student: where the bridge begins.
+        teacher: where it ends.
+        sequence: for `bridge`, as are the next two.
+        learned: likewise.
+        bias: likewise.
+        wanted: the shape at its end, channels first, of what the objective makes of the teacher's activation; `None`:
+            the activation's own.
 
     Raises:
         ModelError: a shape is not known, or no bridge leads there.
     """
     here = shape_at(*student, "student", method)
-    there = shape_at(*teacher, "teacher", method)
+    there = shape_at(*teacher, "teacher", method) if wanted is None else wanted
     try:
         return bridge(here, there, sequence=sequence, learned=learned, bias=bias)
     except ModelError as error:
