@@ -84,7 +84,7 @@ COMMANDS = {
         "--trust-code",
         "--json",
     ],
-    "taps": ["model", "--size", "--depth", "--set", "--trust-code", "--json"],
+    "taps": ["model", "--size", "--input", "--depth", "--set", "--trust-code", "--json"],
 }
 
 

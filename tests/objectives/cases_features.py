@@ -43,7 +43,7 @@ from .worlds import exits_world, features_world, gradients_world, half_labelled
 
 TAPS = ("tap", "tap")
 GRIDS = features_world((3, 2, 4), (3, 2, 4))
-WIDER = features_world((2, 2, 3), (3, 2, 3))
+WIDER = features_world((2, 3, 2), (4, 3, 2))  # no two equal axes first, which would be a square, channels last
 LARGER = features_world((2, 4, 4), (3, 2, 2))
 TOKENS = features_world((5, 4), (5, 4), real=5)
 WIDER_TOKENS = features_world((5, 2), (5, 4), real=5)

@@ -1,6 +1,7 @@
 """`taps` lists what can be read of a model or of a recipe's models, and proposes pairs that a recipe takes."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from limbeck.errors import InputError, ModelError, TrustError
 from limbeck.exporting.onnx import to_onnx
 from limbeck.measuring.cost import macs, parameters
 from limbeck.tapping import Place, shapes
+from limbeck.verbs.example_inputs import batch_of
 from limbeck.verbs.pairing import pairs
 
 SMALL = {
@@ -88,10 +90,18 @@ def test_sequences_and_what_cannot_be_bridged():
     assert found[0].line == "{method: pkd, tokens: all, student: layer.0, teacher: layer.0}"
     assert pairs([], stages(8)) == []
     last = [
-        Place("2", "Swin", "channels-last", (4, 4, 8), 1, 1, 10, 1),
+        Place("2", "Relu", "unclear", (16, 16, 8), 1, 1, 10, 1),
         Place("3", "Relu", "map", (8, 4, 4), 1, 1, 20, 2),
     ]
-    assert pairs(last, stages(4)) == [], "channels last; runs twice"
+    assert pairs(last, stages(4)) == [], "it must be said what it is; runs twice"
+
+
+def test_channels_last_are_paired_by_their_grid():
+    swin = [
+        Place(f"layers.{n}", "Stage", "channels-last", (g, g, 24), 1, 1, 20 * n + 20, 1) for n, g in enumerate((16, 8))
+    ]
+    assert named(pairs(swin, stages(16, 8))) == [("layers.0", "layer0"), ("layers.1", "layer1")]
+    assert named(pairs(stages(16, 8), swin)) == [("layer0", "layers.0"), ("layer1", "layers.1")]
 
 
 def test_names_that_are_numbers_stay_text():
@@ -153,6 +163,120 @@ def test_models_by_name(tmp_path, monkeypatch):
         lk.taps(model="tapped_mine:make", trust_code=True)
     with pytest.raises(InputError):
         lk.taps(model="nothing-like-it")
+
+
+TOKENS = """
+import torch
+from torch import nn
+
+
+class Tokens(nn.Module):
+    def __init__(self, width=8):
+        super().__init__()
+        self.embedding = nn.Embedding(20, width)
+        self.layers = nn.ModuleList(nn.TransformerEncoderLayer(width, 2, 16, batch_first=True) for _ in range(2))
+        self.head = nn.Linear(width, 3)
+
+    def forward(self, input_ids, mask=None):
+        x = self.embedding(input_ids)
+        for layer in self.layers:
+            x = layer(x, src_key_padding_mask=None if mask is None else mask == 0)
+        return self.head(x[:, 0])
+
+
+def make(width=8):
+    return Tokens(width)
+
+
+def bert():
+    from transformers import BertConfig, BertForSequenceClassification
+
+    small = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    return BertForSequenceClassification(BertConfig(vocab_size=20, **small))
+"""
+
+
+@pytest.fixture(scope="module")
+def token_folder(tmp_path_factory):
+    """One for all tests: a process loads one module of a name."""
+    folder = tmp_path_factory.mktemp("tokens")
+    (folder / "tapped_tokens.py").write_text(TOKENS)
+    return folder
+
+
+@pytest.fixture
+def token_models(token_folder, monkeypatch):
+    monkeypatch.chdir(token_folder)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["int:7"], ["int:7", "ones:7"], ["input_ids=int:7"], ["mask=ones:7", "input_ids=int:7"]],
+    ids=" ".join,
+)
+def test_token_models_by_their_inputs_in_words(given, token_models, capsys):
+    flags = [word for each in given for word in ("--input", each)]
+    with pytest.raises(SystemExit) as left:
+        cli.main(["taps", "tapped_tokens:make", "--trust-code", "--json", *flags])
+    said = capsys.readouterr()
+    assert left.value.code == 0, said.err
+    (model,) = json.loads(said.out)["models"]
+    assert model["input"] == [[7]] * len(given)
+    places = {place["path"]: place for place in model["places"]}
+    assert places["embedding"]["shape"] == [7, 8]
+    assert [places[f"layers.{n}"]["kind"] for n in (0, 1)] == ["tokens", "tokens"]
+    assert lk.taps(model="tapped_tokens:make", trust_code=True, inputs=given).model_dump(mode="json")["models"] == [
+        model
+    ]
+
+
+def test_a_token_model_that_is_given_numbers_says_what_to_do(token_models):
+    with pytest.raises(ModelError, match=r"say --input int:7, if several tensors, --input NAME=int:7 for each"):
+        lk.taps(model="tapped_tokens:make", size=(7,), trust_code=True)
+    with pytest.raises(InputError, match="--input int:20 for 20 token ids"):
+        lk.taps(model="tapped_tokens:make", trust_code=True)
+    with pytest.raises(ModelError, match=r"fails on an example of \(7,\), \(7,\): .*unexpected keyword argument 'ids'"):
+        lk.taps(model="tapped_tokens:make", inputs=["ids=int:7", "mask=ones:7"], trust_code=True)
+    with pytest.raises(InputError, match="leave out size and input"):
+        lk.taps(model=SMALL, inputs=["int:7"])
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["20"], "--input 20: expected KIND:SHAPE or NAME=KIND:SHAPE"),
+        (["tokens:20"], "kinds are int"),
+        (["int:20x"], "expected KIND"),
+        (["int:0"], "length 0"),
+        (["my ids=int:20"], "expected KIND"),
+        (["int:20", "mask=ones:20"], "NAME=int:20"),
+        (["mask=int:20", "mask=ones:20"], "a name stands twice"),
+        ([], "nothing was given"),
+    ],
+)
+def test_inputs_that_say_nothing_are_refused(given, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        batch_of(given, 3)
+
+
+def test_inputs_in_words():
+    shaped = batch_of(["float:3x4x5", "int", "bool:2"], 3)
+    assert [(tuple(each.shape), each.dtype) for each in shaped] == [
+        ((3, 3, 4, 5), torch.float32), ((3,), torch.int64), ((3, 2), torch.bool),
+    ]  # fmt: skip
+    assert shaped[2].all()
+    assert torch.equal(batch_of(["ones:2"], 3), torch.ones(3, 2, dtype=torch.int64))
+
+
+def test_a_model_of_transformers_on_the_command_line(token_models, capsys):
+    pytest.importorskip("transformers")
+    flags = ["--input", "input_ids=int:7", "--input", "attention_mask=ones:7"]
+    with pytest.raises(SystemExit) as left:
+        cli.main(["taps", "tapped_tokens:bert", "--trust-code", "--json", *flags])
+    said = capsys.readouterr()
+    assert left.value.code == 0, said.err
+    places = {place["path"]: place for place in json.loads(said.out)["models"][0]["places"]}
+    assert [places[f"bert.encoder.layer.{n}"]["shape"] for n in (0, 1)] == [[7, 16]] * 2
 
 
 def test_black_boxes_hold_nothing_to_tap(tmp_path):

@@ -22,6 +22,16 @@ def taps(
     size: Annotated[
         str | None, typer.Option("--size", help="One example of a single model: 3x64x64.", show_default=False)
     ] = None,
+    input_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="[NAME=]KIND:SHAPE",
+            help="One tensor of an example, instead of --size; once for each: int:20 for token ids, "
+            "attention_mask=ones:20, float:3x64x64, bool:20.",
+            show_default=False,
+        ),
+    ] = None,
     depth: Annotated[
         int | None, typer.Option("--depth", help="How deep to list.  [default: as deep as 40 rows go]")
     ] = None,
@@ -41,7 +51,7 @@ def taps(
     from limbeck.verbs.taps import taps as verb
 
     shape = None if size is None else extents(size)
-    found = verb(model=model, size=shape, overrides=overrides(set_), trust_code=trust_code)
+    found = verb(model=model, size=shape, inputs=input_ or None, overrides=overrides(set_), trust_code=trust_code)
     echo_json(found.model_dump(mode="json")) if json else echo(taps_lines(found, depth))
 
 

@@ -124,8 +124,9 @@ class FactorTransfer(Objective):
         channels, rows, columns = grid_shape(teacher, self.teacher, "teacher", CARD.name)
         factors = max(1, round(self.rate * channels))
         self.paraphraser = Paraphraser(channels, factors)
-        code = {self.teacher: (factors, rows, columns)}
-        self.bridge = bridge_at(CARD.name, (student, self.student), (code, self.teacher), learned=True)
+        self.bridge = bridge_at(
+            CARD.name, (student, self.student), (teacher, self.teacher), learned=True, wanted=(factors, rows, columns)
+        )
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:
         """`{"factor-transfer": scalar}`."""

@@ -91,7 +91,7 @@ class MGD(Objective):
     def build(self, student: Shapes, teacher: Shapes) -> None:
         """Makes the bridge and the decoder."""
         grid = grid_shape(teacher, self.teacher, "teacher", CARD.name)
-        self.bridge = bridge_at(CARD.name, (student, self.student), ({self.teacher: grid}, self.teacher))
+        self.bridge = bridge_at(CARD.name, (student, self.student), (teacher, self.teacher), wanted=grid)
         self.decoder = Decoder(grid[0])
 
     def terms(self, student: Signals, teacher: Signals | None, batch: Batch) -> Mapping[str, Tensor]:

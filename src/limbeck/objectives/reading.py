@@ -1,4 +1,4 @@
-"""How objectives get at activations: by tap, in full precision, with an error that says what is missing."""
+"""How objectives get at activations: by tap, in full precision, channels first; errors say what is missing."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -14,10 +14,14 @@ from limbeck.objectives.bridges.grids import as_grid
 from limbeck.objectives.objective import Needs, Shapes
 from limbeck.objectives.positions import real_first, real_positions
 from limbeck.objectives.reduce import full_precision
+from limbeck.tapping.layout import turned, turned_shape
 
 
 def read(signals: Signals | None, tap: str | None, who: str, method: str) -> Tensor:
     """What a side says at a tap, or its logits where `tap` is `None`; at least float32.
+
+    A map whose channels stand last, `(b, rows, columns, channels)`, is turned: `limbeck.tapping.layout` says which
+    those are.
 
     Args:
         signals: of one side.
@@ -37,7 +41,7 @@ def read(signals: Signals | None, tap: str | None, who: str, method: str) -> Ten
     if tap not in signals.features:
         there = ", ".join(map(repr, signals.features)) or "none"
         raise ModelError(f"{method} reads the {who}'s activation at {tap!r}, but the taps read are: {there}")
-    return full_precision(signals.features[tap])
+    return full_precision(turned(tap, signals.features[tap]))
 
 
 def read_both(
@@ -69,7 +73,7 @@ def _vectors(features: Tensor, mask: Tensor | None, method: str) -> Tensor:
 
 
 def shape_at(shapes: Shapes, tap: str, who: str, method: str) -> tuple[int, ...]:
-    """Shape of the activation at a tap, without the batch axis.
+    """Shape of the activation at a tap as `read` gives it, without the batch axis.
 
     Raises:
         ModelError: it is not known.
@@ -77,7 +81,7 @@ def shape_at(shapes: Shapes, tap: str, who: str, method: str) -> tuple[int, ...]
     if tap not in shapes:
         there = ", ".join(map(repr, shapes)) or "none"
         raise ModelError(f"{method} taps the {who} at {tap!r}, but shapes are known at: {there}")
-    return tuple(shapes[tap])
+    return turned_shape(tap, tuple(shapes[tap]))
 
 
 def bridge_at(
@@ -88,14 +92,25 @@ def bridge_at(
     sequence: bool = False,
     learned: bool = False,
     bias: bool = True,
+    wanted: tuple[int, ...] | None = None,
 ) -> Bridge:
-    """The bridge between two taps, each given as (shapes, path); the rest is for `bridge`.
+    """The bridge between two taps, each given as (shapes, path).
+
+    Args:
+        method: for errors.
+        student: where the bridge begins.
+        teacher: where it ends.
+        sequence: for `bridge`, as are the next two.
+        learned: likewise.
+        bias: likewise.
+        wanted: the shape at its end, channels first, of what the objective makes of the teacher's activation; `None`:
+            the activation's own.
 
     Raises:
         ModelError: a shape is not known, or no bridge leads there.
     """
     here = shape_at(*student, "student", method)
-    there = shape_at(*teacher, "teacher", method)
+    there = shape_at(*teacher, "teacher", method) if wanted is None else wanted
     try:
         return bridge(here, there, sequence=sequence, learned=learned, bias=bias)
     except ModelError as error:

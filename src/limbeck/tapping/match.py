@@ -17,7 +17,7 @@ def matching(model: nn.Module, pattern: str) -> list[str]:
     Args:
         model: any module.
         pattern: as a path, but with `*`, `?` and `[...]` in the names of parts; each stands for one part or a piece of
-            it, never for a dot. Side and steps are taken as they are: `encoder.layer.*:out.0`.
+            it, never for a dot. Side, steps and layout are taken as they are: `encoder.layer.*:out.0`.
 
     Returns:
         At least one path.
@@ -35,7 +35,7 @@ def matching(model: nn.Module, pattern: str) -> list[str]:
     found = [name for name in names if name == tap.part or _fits(name.split("."), wanted)]
     if not found and tap.part:
         raise _unknown(pattern, tap.part, names)
-    return [written(name, tap.side, tap.steps) for name in found or [""]]
+    return [written(name, tap.side, tap.steps, tap.layout) for name in found or [""]]
 
 
 def located(model: nn.Module, path: str) -> Tap:
@@ -57,7 +57,7 @@ def located(model: nn.Module, path: str) -> Tap:
     if len(found) > 1:
         raise ModelError(f"tap {path!r}: {len(found)} parts match, expected one of {', '.join(found[:8])}")
     only = parsed(found[0])
-    return Tap(path, only.part, only.side, only.steps)
+    return Tap(path, only.part, only.side, only.steps, only.layout)
 
 
 def _names(model: nn.Module) -> list[str]:

@@ -1,4 +1,7 @@
-"""The grammar of taps: `PART`, `PART:out`, `PART:in`, and steps into tuples and mappings: `PART:out.0.features`."""
+"""The grammar of taps: `PART`, `PART:out`, `PART:in`, and steps into tuples and mappings: `PART:out.0.features`.
+
+Behind all that may stand where a map's channels are: `PART@channels-last`.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,6 +11,7 @@ from torch import Tensor
 
 from limbeck.core.outputs import described, places
 from limbeck.errors import ModelError
+from limbeck.tapping.layout import LAYOUTS, Layout
 
 Side = Literal["in", "out"]
 _SIDES: dict[str, Side] = {"in": "in", "out": "out"}
@@ -22,40 +26,48 @@ class Tap:
         part: path of a submodule; empty: the whole model.
         side: what the part is given, or what it gives.
         steps: places in tuples, keys of mappings, names of fields; none: the only tensor there is.
+        layout: where the channels of a map stand; `None`: as its shape says.
     """
 
     path: str
     part: str
     side: Side = "out"
     steps: tuple[str, ...] = ()
+    layout: Layout | None = None
 
 
 def parsed(path: str) -> Tap:
     """Reads a path.
 
     Args:
-        path: a part's path, and behind a colon its side and the steps.
+        path: a part's path, behind a colon its side and the steps, behind an @ the layout.
 
     Returns:
         The place; whether a model has it is another question.
 
     Raises:
-        ModelError: behind the colon stands neither `in` nor `out`, or the path is empty.
+        ModelError: behind the colon stands neither `in` nor `out`, behind the @ no layout, or the path is empty.
 
     Example:
         >>> parsed("encoder.layer.3:out.0")
-        Tap(path='encoder.layer.3:out.0', part='encoder.layer.3', side='out', steps=('0',))
+        Tap(path='encoder.layer.3:out.0', part='encoder.layer.3', side='out', steps=('0',), layout=None)
+        >>> parsed("layers.1@channels-last").layout
+        'channels-last'
     """
-    part, colon, place = path.rpartition(":")
+    whole, mark, layout = path.rpartition("@")
+    if mark and layout not in LAYOUTS:
+        raise ModelError(f"tap {path!r}: behind the @ stands {layout!r}, expected {' or '.join(LAYOUTS)}")
+    whole = whole if mark else path
+    part, colon, place = whole.rpartition(":")
     if not colon:
-        part, place = path, "out"
+        part, place = whole, "out"
     side, *steps = place.split(".")
-    if side not in _SIDES or "" in steps or not path:
+    if side not in _SIDES or "" in steps or not whole:
         raise ModelError(
             f"tap {path!r}: expected PART, PART:in or PART:out, with steps such as PART:out.0 or PART:out.NAME where "
             "there are several tensors"
         )
-    return Tap(path, part, _SIDES[side], tuple(steps))
+    return Tap(path, part, _SIDES[side], tuple(steps), LAYOUTS.get(layout) if mark else None)
 
 
 def tensor_at(tap: Tap, value: object) -> Tensor:
@@ -107,16 +119,17 @@ def arguments(positional: tuple[object, ...], named: Mapping[str, object]) -> di
     return {**{str(place): each for place, each in enumerate(positional)}, **named}
 
 
-def written(part: str, side: Side = "out", steps: tuple[str, ...] = ()) -> str:
+def written(part: str, side: Side = "out", steps: tuple[str, ...] = (), layout: Layout | None = None) -> str:
     """The shortest path of a place.
 
     Example:
         >>> written("layer2"), written("layer2", "in"), written("bert", steps=("hidden_states", "3"))
         ('layer2', 'layer2:in', 'bert:out.hidden_states.3')
+        >>> written("layers.0", layout="channels-last")
+        'layers.0@channels-last'
     """
-    if side == "out" and not steps and part:
-        return part
-    return ".".join((f"{part}:{side}", *steps))
+    path = part if side == "out" and not steps and part else ".".join((f"{part}:{side}", *steps))
+    return path if layout is None else f"{path}@{layout}"
 
 
 def _refused(tap: Tap, value: object) -> ModelError:

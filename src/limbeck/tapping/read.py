@@ -9,6 +9,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.hooks import RemovableHandle
 
 from limbeck.errors import ModelError
+from limbeck.tapping.layout import convolved, refusal, unclear
 from limbeck.tapping.match import located
 from limbeck.tapping.path import Tap, arguments, tensor_at
 
@@ -17,7 +18,8 @@ from limbeck.tapping.path import Tap, arguments, tensor_at
 def tapped(model: nn.Module, paths: Sequence[str]) -> Iterator[dict[str, Tensor]]:
     """Collects activations at named places for as long as the block lasts.
 
-    Each is a copy, since a later layer may work in place on it; gradients flow through. A model that will be compiled
+    Each is a copy, since a later layer may work in place on it; gradients flow through. The axes stay as the model has
+    them: objectives turn maps whose channels stand last as they read them. A model that will be compiled
     must be tapped before its first compiled pass, which would not see the hooks otherwise.
 
     Args:
@@ -31,8 +33,8 @@ def tapped(model: nn.Module, paths: Sequence[str]) -> Iterator[dict[str, Tensor]
             not read is a `ModelError`.
 
     Raises:
-        ModelError: there is no such part (at once); or, in the forward pass, no such tensor there, or the part ran
-            twice.
+        ModelError: there is no such part (at once); or, in the forward pass, no such tensor there, the part ran
+            twice, or it is not clear where a map's channels stand (see `limbeck.tapping.layout`).
 
     Example:
         >>> import torch
@@ -44,7 +46,7 @@ def tapped(model: nn.Module, paths: Sequence[str]) -> Iterator[dict[str, Tensor]
     """
     model = bare(model)
     taps = [located(model, path) for path in dict.fromkeys(paths)]
-    pass_ = _Pass()
+    pass_ = _Pass(convolved(model) if taps else frozenset())
     handles: list[RemovableHandle] = []
     try:
         if taps:
@@ -70,7 +72,8 @@ class _Read(dict[str, Tensor]):
 class _Pass:
     """One forward pass of the whole model; parts that are called outside of one are read too."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: frozenset[int]) -> None:
+        self.channels = channels
         self.read = _Read()
         self.running = False
 
@@ -81,7 +84,11 @@ class _Pass:
                 f"tap {tap.path!r}: {tap.part} runs more than once in a pass, so it is not clear which activation is "
                 "meant; tap a part around one of its runs, or what comes next, with :in"
             )
-        self.read[tap.path] = tensor_at(tap, value).clone()
+        found = tensor_at(tap, value)
+        shape = tuple(found.shape[1:])
+        if tap.layout is None and unclear(shape, self.channels):
+            raise refusal(tap.path, shape)
+        self.read[tap.path] = found.clone()
 
 
 def _watch(model: nn.Module, pass_: _Pass) -> Iterator[RemovableHandle]:

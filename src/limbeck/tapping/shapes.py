@@ -1,7 +1,7 @@
 """`shapes`: what can be tapped in a model, found by running it once on a few examples."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from limbeck.core.modes import evaluating
+from limbeck.tapping.layout import convolved, square_first, unclear
 from limbeck.tapping.path import tensors_in, written
 from limbeck.tapping.read import bare
 
-Kind = Literal["map", "channels-last", "tokens", "vector", "other"]
+Kind = Literal["map", "channels-last", "unclear", "tokens", "vector", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class Place:
     Attributes:
         path: names it as a tap.
         part: type of the part.
-        kind: what its axes seem to be: `(channels, rows, columns)`, `(rows, columns, channels)`, `(tokens, channels)`,
-            `(channels,)`, or something else.
+        kind: what its axes seem to be: `(channels, rows, columns)`, `(rows, columns, channels)`, one of both and the
+            path must say which (see `limbeck.tapping.layout`), `(tokens, channels)`, `(channels,)`, or something else.
         shape: without the batch axis.
         bytes: of one example's activation.
         params: numbers in the parameters of all parts that had run by then, this one among them.
@@ -61,6 +62,7 @@ def shapes(model: nn.Module, inputs: Any, *, count: Callable[[], int] | None = N
         [('1', 'map', (8, 3, 3)), ('2', 'vector', (72,)), ('3', 'vector', (4,))]
     """
     model = bare(model)
+    counts = convolved(model)
     rows = len(next(tensor for _, tensor in tensors_in(inputs)))
     found: dict[str, Place] = {}
     seen: dict[int, int] = {}
@@ -73,7 +75,7 @@ def shapes(model: nn.Module, inputs: Any, *, count: Callable[[], int] | None = N
             work = None if count is None else count() // rows
             for place in _places(name, module, output, rows, params=sum(seen.values()), work=work, runs=runs[name]):
                 found.pop(place.path, None)  # computed last
-                found[place.path] = place
+                found[place.path] = replace(place, kind="unclear") if unclear(place.shape, counts) else place
 
         return part.register_forward_hook(hook)
 
@@ -103,7 +105,7 @@ def _places(
 def kind_of(shape: tuple[int, ...]) -> Kind:
     """What the axes of an activation seem to be, the batch axis left out.
 
-    Two equal axes before a third are taken for rows and columns; a map that is not square is always `(channels, rows,
+    Two equal axes before a third that differs are taken for rows and columns; any other map for `(channels, rows,
     columns)`.
 
     Example:
@@ -111,7 +113,7 @@ def kind_of(shape: tuple[int, ...]) -> Kind:
         ('map', 'channels-last', 'tokens', 'vector')
     """
     if len(shape) == 3:
-        return "channels-last" if shape[0] == shape[1] != shape[2] else "map"
+        return "channels-last" if square_first(shape) else "map"
     return {1: "vector", 2: "tokens"}.get(len(shape), "other")  # type: ignore[return-value]  # literals all
 
 

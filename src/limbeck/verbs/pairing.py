@@ -10,6 +10,7 @@ from limbeck.objectives.bridges import plan
 from limbeck.objectives.bridges.layout import layout
 from limbeck.recipe.text import emit
 from limbeck.tapping import Place
+from limbeck.tapping.layout import turned_shape
 
 _SHALLOW = 0.05
 """Share of the work before which a layer has seen too little to be imitated."""
@@ -17,6 +18,8 @@ _ISOTROPIC = 0.4
 """Share of the work over which numbered blocks of one shape are a stack to pick several from."""
 _MOST = 4
 """Pairs on one grid."""
+_USABLE = ("map", "channels-last", "tokens", "vector")
+"""Kinds of places that some objective reads as they are."""
 _LONGEST = 32
 """Layers on one grid that are looked at."""
 _NUMBERED = re.compile(r"(?:(.*)\.)?\d+")
@@ -92,12 +95,12 @@ def _candidates(places: Sequence[Place]) -> list[_Point]:
 
 
 def _points(places: Sequence[Place]) -> list[_Point]:
-    usable = [place for place in places if place.kind in ("map", "tokens", "vector") and place.runs == 1]
+    usable = [place for place in places if place.kind in _USABLE and place.runs == 1]
     last = usable[-1] if usable else None
     total = max((place.work or 0 for place in places), default=0)
     points = []
     for number, place in enumerate(usable, start=1):
-        read = layout(place.shape)
+        read = layout(_shape(place))
         answers = last is not None and place.kind == last.kind == "vector" and place.shape == last.shape
         depth = (place.work or 0) / total if total else number / len(usable)
         if read is None or depth < _SHALLOW or (answers and depth >= 1 - 1e-9) or read.grid == (1, 1):
@@ -106,6 +109,11 @@ def _points(places: Sequence[Place]) -> list[_Point]:
         points.append(_Point(place, depth, grid))
     maps = any(isinstance(point.grid, tuple) or point.grid == "sequence" for point in points)
     return [point for point in points if not maps or point.grid != "vector"]
+
+
+def _shape(place: Place) -> tuple[int, ...]:
+    """As objectives read it, channels first."""
+    return turned_shape(place.path, place.shape)
 
 
 def _stack(group: Sequence[_Point]) -> list[_Point]:
@@ -140,7 +148,7 @@ def _end(group: Sequence[_Point]) -> _Point:
 
 def _bridgeable(student: _Point, teacher: _Point) -> bool:
     try:
-        plan(student.place.shape, teacher.place.shape, sequence="sequence" in (student.grid, teacher.grid))
+        plan(_shape(student.place), _shape(teacher.place), sequence="sequence" in (student.grid, teacher.grid))
     except ModelError:
         return False
     return True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from limbeck.errors import InputError, ModelError
+from limbeck.verbs.example_inputs import batch_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,7 +32,7 @@ class TapFacts(_Frozen):
 
     path: str
     part: str = Field(description="type of the part")
-    kind: Literal["map", "channels-last", "tokens", "vector", "other"]
+    kind: Literal["map", "channels-last", "unclear", "tokens", "vector", "other"]
     shape: tuple[int, ...] = Field(description="without the batch axis")
     bytes_per_example: int
     params: int = Field(description="parameters up to there")
@@ -79,7 +80,9 @@ def taps(
         model: a recipe (file, folder of a run, or mapping): its student and teacher, and pairs of their layers; or one
             model: a module, or whatever `teacher.from` takes but black boxes. Nothing is downloaded.
         size: of one example of a single model, such as (3, 64, 64); `None`: the model's own where it is known.
-        inputs: instead of `size`: a batch of three rows or more, a mapping for named arguments.
+        inputs: instead of `size`: a batch of three rows or more, a mapping for named arguments; or what it looks like
+            in words, `["input_ids=int:20", "attention_mask=ones:20"]` (token ids 0, a mask of ones; see
+            `limbeck.verbs.example_inputs`).
         overrides: dotted recipe keys; for one model keys of the `teacher` section, such as `{"settings.width": 8}`.
         trust_code: whether names of the form `module:function` may be loaded.
 
@@ -95,7 +98,7 @@ def taps(
         return Taps(models=[_listed("model", type(model).__name__, model, _batch(size, inputs))], pairs=[])
     if isinstance(model, Mapping) or _is_recipe(Path(model)):
         if size is not None or inputs is not None:
-            raise InputError("taps: a recipe's data say what an example looks like; leave out size and inputs")
+            raise InputError("taps: a recipe's data say what an example looks like; leave out size and input")
         return _of_recipe(model, overrides, trust_code=trust_code)
     return _of_name(str(model), size, inputs, overrides, trust_code=trust_code)
 
@@ -223,13 +226,18 @@ def _batch(size: Sequence[int] | None, inputs: Any) -> Any:  # noqa: ANN401
     if inputs is not None:
         if size is not None:
             raise InputError("taps: size and inputs say the same thing; leave one out")
-        return inputs
+        return batch_of(inputs, _ROWS) if _in_words(inputs) else inputs
     if size is None:
         raise InputError(
             "taps: what the model takes is not known; say --size 3x64x64 for pictures, --size 20 for rows of 20 "
-            "numbers (in Python size=(3, 64, 64), or inputs= with a batch)"
+            "numbers, --input int:20 for 20 token ids, --input NAME=int:20 for each of several named tensors (in "
+            "Python size=(3, 64, 64), or inputs= with a batch)"
         )
     return torch.zeros(_ROWS, *size)
+
+
+def _in_words(inputs: Any) -> bool:  # noqa: ANN401
+    return isinstance(inputs, list | tuple) and all(isinstance(each, str) for each in inputs)
 
 
 def _listed(
@@ -250,7 +258,10 @@ def _listed(
         with counting() as count:
             places = shapes(module, inputs, count=count)
     except Exception as error:  # foreign code may raise anything
-        raise ModelError(f"taps: {name} fails on an example of {given[0][1:]}: {reason(error)}") from error
+        shapes_given = ", ".join(str(shape[1:]) for shape in given)
+        raise ModelError(
+            f"taps: {name} fails on an example of {shapes_given}: {reason(error)}{_mend(inputs)}"
+        ) from error
     return ModelTaps(
         role=role,
         name=name,
@@ -264,6 +275,16 @@ def _listed(
             for place in places
         ],
     )  # fmt: skip
+
+
+def _mend(inputs: Any) -> str:  # noqa: ANN401
+    """For numbers in rows, which may have been meant for token ids."""
+    if getattr(inputs, "ndim", 0) != 2 or not inputs.is_floating_point():
+        return ""
+    return (
+        f"; if it takes token ids, say --input int:{inputs.shape[1]}, if several tensors, --input NAME=int:"
+        f"{inputs.shape[1]} for each (in Python inputs=)"
+    )
 
 
 def _as_places(model: ModelTaps) -> Any:  # noqa: ANN401 - a list of places
