@@ -8,7 +8,8 @@ import pytest
 import limbeck as lk
 from limbeck import lineage, pipeline
 from limbeck.errors import BundleError, InputError, Interrupted
-from limbeck.recipe import from_mapping
+from limbeck.recipe import from_mapping, load
+from limbeck.runs import stages
 
 TINY = {
     "data": {"train": "digits", "keep_labels": 0.3},
@@ -88,6 +89,33 @@ def test_a_chain_that_was_stopped_goes_on_with_the_link_that_was_not_done(tmp_pa
             BundleError, match=re.escape(f"a lineage, each generation a run of its own; give one, such as {best} ")
         ):
             ask(run=tmp_path / "chain")
+
+
+def test_a_chain_that_was_moved_goes_on_and_trains_only_what_is_missing(tmp_path, monkeypatch):
+    recipe, ran = recipe_of(generations=3, stop_early=False), []
+    fitted = stages.seeds
+
+    def counted(plan, arm, settings, shop):
+        if arm.role == "student":
+            ran.append(str(shop.folder.parent.relative_to(tmp_path)))
+        if len(ran) == 2 and ran[-1] == "here/2":
+            raise KeyboardInterrupt  # the second link has a teacher and a guide, and no student yet
+        return fitted(plan, arm, settings, shop)
+
+    monkeypatch.setattr(stages, "seeds", counted)
+    with pytest.raises(Interrupted):
+        lk.distil(recipe=recipe, out=tmp_path / "here")
+    moved = tmp_path / "elsewhere" / "chain"
+    moved.parent.mkdir()
+    (tmp_path / "here").rename(moved)
+    run = lk.distil(recipe=recipe, out=moved)
+    assert ran == ["here/1", "here/2", "elsewhere/chain/2", "elsewhere/chain/3"]
+    assert not (tmp_path / "here").exists()
+    moved.rename(tmp_path / "there")
+    again = lk.distil(recipe=recipe, out=tmp_path / "there")
+    assert (len(ran), again.lineage, again.record) == (4, run.lineage, run.record), "a finished one is read"
+    link = load(tmp_path / "there" / "2" / "recipe.yaml")
+    assert link.teacher.from_ == str(tmp_path / "there" / "1" / "student"), "a link's recipe finds its teacher"
 
 
 def test_it_ends_where_a_generation_gains_nothing(tmp_path, monkeypatch):

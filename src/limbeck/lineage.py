@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from limbeck import pipeline
 from limbeck import record as records
+from limbeck.bundle.locate import STUDENT
 from limbeck.core import processes
 from limbeck.core.progress import Reporter
 from limbeck.core.storage import write_json
@@ -105,12 +106,7 @@ def run(recipe: Recipe, given: Given, out: Path, reporter: Reporter) -> tuple[Pa
     for number, link in enumerate(chain):
         folder = out / str(number + 1)
         reporter.say(f"generation {number + 1} of {len(chain)}, in {folder}")
-        if number:
-            student = out / str(number) / "student"
-            taught = Teacher.model_validate({"from": str(student.absolute())})
-            made = plan(link.model_copy(update={"teacher": taught}), replace(given, teacher=None))
-        else:
-            made = plan(link, given)
+        made = _taught(link, given, out / str(number)) if number else plan(link, given)
         kept.append(_finished(made, folder) or pipeline.run(made, folder, reporter))
         done.append(_generation(made, folder, kept, out))
         if len(done) > 1 and _no_better(done, kept[-1]) and _may_stop(recipe, number, chain):
@@ -125,6 +121,18 @@ def run(recipe: Recipe, given: Given, out: Path, reporter: Reporter) -> tuple[Pa
         write_json(out / records.LINEAGE, found.model_dump(mode="json"))
     processes.barrier()
     return out / found.generations[found.best].folder, kept[found.best], found
+
+
+def _taught(link: Recipe, given: Given, before: Path) -> Plan:
+    """The plan of a link whose teacher is the student of the run in `before`.
+
+    Once the teacher is open, the recipe names it from the link's own folder, so that the chain is the same wherever it
+    lies: what the plan depends on is the teacher's weights, and a link's `recipe.yaml` finds them after a move.
+    """
+    taught = Teacher.model_validate({"from": str((before / STUDENT).absolute())})
+    made = plan(link.model_copy(update={"teacher": taught}), replace(given, teacher=None))
+    beside = taught.model_copy(update={"from_": f"../{before.name}/{STUDENT}"})
+    return replace(made, recipe=made.recipe.model_copy(update={"teacher": beside}))
 
 
 def _may_stop(recipe: Recipe, number: int, chain: list[Recipe]) -> bool:

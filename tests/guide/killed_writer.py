@@ -16,19 +16,30 @@ from limbeck.guide import plan
 
 
 class Slow:
+    """A teacher that keeps the processor busy for a while, so that most of a writer's work is of a known length."""
+
     def __init__(self, teacher, seconds):
         self.teacher, self.seconds = teacher, seconds
 
     def signals(self, batch):
-        time.sleep(self.seconds)
+        until = time.process_time() + self.seconds
+        while time.process_time() < until:
+            pass
         return self.teacher.signals(batch)
 
 
-def child(world, folder, *, dies_at=None, seconds=0.0):
-    """The process id of a writer, which kills itself before its n-th step that touches the disk."""
+def child(world, folder, *, dies_at=None, dies_after=None, seconds=0.0):
+    """The process id of a writer, which dies before its n-th step that touches the disk, or after seconds of work.
+
+    The seconds are the processor's for this process, which do not pass while others compute: on a busy machine it dies
+    as far into its work as on an idle one. Nothing handles the timer's signal, so that it kills wherever it finds it.
+    """
     number = os.fork()
     if number:
         return number
+    if dies_after is not None:
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_PROF, dies_after)
     if dies_at is not None:
         count = 0
         for name in ("fsync", "open", "rename", "replace", "unlink"):
@@ -54,7 +65,7 @@ def child(world, folder, *, dies_at=None, seconds=0.0):
 def ended(number):
     """True when it finished, false when it was killed."""
     code = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
-    assert code in (0, -signal.SIGKILL), code
+    assert code in (0, -signal.SIGKILL, -signal.SIGPROF), code
     return code == 0
 
 
@@ -69,18 +80,26 @@ def by_step(world, folder):
 
 
 def by_time(world, folder):
-    """Dies at seeded moments, and goes on each time in the same folder."""
+    """Dies at seeded moments of its work, and goes on each time in the same folder.
+
+    Each of its first three lives is too short for one of the three shards; the later ones keep some, and reach the end.
+    """
+    whole = worked(world, folder / "timed")
     deaths, draw = 0, random.Random(0)
-    while True:
-        number = child(world, folder / "0", seconds=0.004)
-        time.sleep(draw.uniform(0.02, 0.15))
-        os.kill(number, signal.SIGKILL)
-        if ended(number):
+    while deaths < 8:
+        life = draw.uniform(0.02, 0.3 if deaths < 3 else 0.8) * whole
+        if ended(child(world, folder / "0", dies_after=life, seconds=0.004)):
             return deaths
         deaths += 1
-        if deaths == 8:
-            assert ended(child(world, folder / "0"))
-            return deaths
+    assert ended(child(world, folder / "0", seconds=0.004))
+    return deaths
+
+
+def worked(world, folder):
+    """Seconds of the processor that a writer needs which is left alone."""
+    _, code, usage = os.wait4(child(world, folder, seconds=0.004), 0)
+    assert code == 0, code
+    return usage.ru_utime + usage.ru_stime
 
 
 def main(folder, how):

@@ -112,6 +112,19 @@ def test_history_rows_are_means_of_the_steps_before_them():
         assert row["values"]["val/nll"] == every[4 * number + 3]["values"]["val/nll"]
 
 
+def test_each_look_logs_the_shares_of_the_loss():
+    for row in run(mlp(), both(settings(evaluations=3), 12)).history:
+        values = row["values"]
+        terms = {name: values[f"train/{name}"] for name in ("soft-targets", "hard-labels")}
+        for name, term in terms.items():
+            assert values[f"train/share/{name}"] == pytest.approx(term / sum(terms.values()), rel=1e-12)
+
+
+def test_a_single_term_has_no_share_to_tell():
+    names = {name for row in run(mlp(), labels(4)).history for name in row["values"]}
+    assert not any("share" in name for name in names)
+
+
 def test_stages_follow_each_other():
     stages = [*labels(3, evaluations=1), Stage(as_sum(SoftTargets()), 5, settings(evaluations=2))]
     done = run(mlp(), stages)

@@ -80,15 +80,16 @@ def _asides(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return {role: aside(role) for role in sizes}
 
 
-def training_curve(metric: MetricRecord | None) -> dict[str, Any]:
+def training_curve(metric: MetricRecord | None, *, share: bool = False) -> dict[str, Any]:
     """One number over the optimiser steps: thin lines for seeds, a bold one for their mean.
 
     Args:
         metric: the primary metric, when that is what is drawn; `None` for losses.
+        share: whether it is a term's share, 0..1, read in percent.
     """
     import altair as alt
 
-    axis = value_axis(metric) if metric else alt.Axis(format="~g")
+    axis = value_axis(metric) if metric else alt.Axis(format="~%" if share else "~g")
     base = alt.Chart(alt.NamedData(TABLE)).encode(
         x=alt.X("step:Q", title="optimiser step", axis=alt.Axis(format="~s", grid=False)),
         y=alt.Y("value:Q", title=None, axis=axis, scale=alt.Scale(zero=False, nice=True)),

@@ -90,6 +90,8 @@ def _charts(record: Record, drawn: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(drawn["curves"], str):
         specs["metric"] = charts.training_curve(record.metric)
         specs["loss"] = charts.training_curve(None)
+        if any(map(tables.is_share, drawn["curves"])):
+            specs["share"] = charts.training_curve(None, share=True)
         found |= drawn["curves"]
     if not isinstance(drawn["reliability"], str):
         rows = drawn["reliability"]

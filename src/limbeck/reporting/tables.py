@@ -114,14 +114,21 @@ def _entry(role: str, curve: Curve, *, bold: bool) -> dict[str, Any]:
 
 
 def _ordered(names: Sequence[str], metric: str) -> list[str]:
-    """The primary metric on validation first, then the loss terms, then the rest."""
+    """The primary metric on validation first, then the loss terms, then their shares, then the rest."""
 
     def key(name: str) -> tuple[int, str]:
         if name == f"val/{metric}":
             return 0, name
-        return (1 if name.startswith("train/") else 2), name
+        if is_share(name):
+            return 2, name
+        return (1 if name.startswith("train/") else 3), name
 
     return sorted(names, key=key)
+
+
+def is_share(name: str) -> bool:
+    """Whether a curve is a term's share, of the loss or of the gradient."""
+    return name.startswith(("train/share/", "train/gradient/"))
 
 
 def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """One model, trained or found trained: the unit that studies, verdicts and resumption are made of."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -25,6 +25,7 @@ from limbeck.measuring.evaluate import Evaluator
 from limbeck.objectives import WeightedSum, objective_fingerprint
 from limbeck.record import Role
 from limbeck.runs.build import Blueprint
+from limbeck.runs.terms import early_words
 from limbeck.task import Task
 from limbeck.tracking import NOWHERE, Tracking
 from limbeck.training.growing import Growing
@@ -130,6 +131,7 @@ class Shop:
         teacher_fingerprint: of its answers; two teachers of one fingerprint give the same bits.
         also: where finished trainings are looked for too.
         track: whom trainings are told to.
+        said: of which terms it was said that they do nothing: by role, weights and term.
     """
 
     folder: Path
@@ -143,6 +145,7 @@ class Shop:
     teacher_fingerprint: str | None = None
     also: Path | None = None
     track: Tracking = NOWHERE
+    said: set[tuple[str, str, str]] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -213,9 +216,15 @@ def fit(job: Job, shop: Shop) -> Fitted:
 def _train(job: Job, shop: Shop, model: Prepared, *, folder: Path, identity: str, follow: Follow) -> None:
     """Trains to the end and leaves `weights.safetensors` and `done.json`, in this order."""
     metric, rank, world = shop.task.metric, processes.rank(), processes.world()
+    stages = job.stages()
+
+    def followed(history: Sequence[Mapping[str, Any]]) -> None:
+        follow(history)
+        _warn_of_idle_terms(job, shop, stages, history)
+
     result = train(
         model,
-        job.stages(),
+        stages,
         batches=TrainingBatches(
             job.source, views=shop.views, batch_size=shop.batch_size, seed=job.seed, rank=rank, world=world
         ),
@@ -231,7 +240,7 @@ def _train(job: Job, shop: Shop, model: Prepared, *, folder: Path, identity: str
         reporter=shop.reporter,
         name=job.name,
         goal=Goal(f"val/{metric.name}", metric.higher_is_better, tie="val/nll"),
-        follow=follow,
+        follow=followed,
     )
     if processes.is_main():
         write_tensors(folder / "weights.safetensors", model.core.state_dict())
@@ -239,6 +248,20 @@ def _train(job: Job, shop: Shop, model: Prepared, *, folder: Path, identity: str
         write_json(folder / "done.json", {**done, "seconds": result.seconds, "history": result.history})
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     processes.barrier()
+
+
+def _warn_of_idle_terms(job: Job, shop: Shop, stages: Sequence[Stage], history: Sequence[Mapping[str, Any]]) -> None:
+    """Says early, and once a run, which terms do nothing; trials and seeds of the same weights would repeat it."""
+    start = 0
+    for stage in stages:
+        objective = stage.objective
+        assert isinstance(objective, WeightedSum), "jobs are given sums"
+        weights = " ".join(map(str, objective.schedules))
+        for term, words in early_words(history, objective, start=start, end=start + stage.steps).items():
+            if (job.role, weights, term) not in shop.said:
+                shop.said.add((job.role, weights, term))
+                shop.reporter.say(f"{job.name}: {words}")
+        start += stage.steps
 
 
 def _speaker(job: Job, shop: Shop) -> SignalSource | None:

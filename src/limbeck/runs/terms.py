@@ -3,11 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from limbeck.training.gradients import PREFIX
+from limbeck.objectives import WeightedSum
+from limbeck.training import gradients, loss_shares
 
 IDLE = 0.01
 """A term that never has this share of the loss, or of the gradient where that was logged, does nothing."""
+EARLY = 1 / 3
+"""The share of a stage after which a term that did nothing is named."""
+_MEND = "raise its weight, let train.balance choose it, or leave it out"
 _TRAIN = "train/"
+_STEADY = 8
+"""Points at which weights are looked at for changes that are still to come."""
 
 
 def shares(values: Mapping[str, float]) -> dict[str, float]:
@@ -21,10 +27,11 @@ def shares(values: Mapping[str, float]) -> dict[str, float]:
         {'hint': 0.25, 'soft-targets': 0.75}
     """
     logged = {name.removeprefix(_TRAIN): value for name, value in values.items() if name.startswith(_TRAIN)}
-    pulls = {name.removeprefix(PREFIX): value for name, value in logged.items() if name.startswith(PREFIX)}
-    sizes = pulls or {name: abs(value) for name, value in logged.items()}
-    total = sum(sizes.values())
-    return {name: value / total if total else 0.0 for name, value in sizes.items()}
+    mark = gradients.PREFIX
+    pulls = {name.removeprefix(mark): value for name, value in logged.items() if name.startswith(mark)}
+    return loss_shares.of_loss(
+        pulls or {name: value for name, value in logged.items() if not name.startswith(loss_shares.PREFIX)}
+    )
 
 
 def notes_on_terms(histories: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
@@ -38,13 +45,64 @@ def notes_on_terms(histories: Sequence[Sequence[Mapping[str, Any]]]) -> list[str
     names = list(dict.fromkeys(name for row in rows for name in shares(row)))
     if len(names) < 2:
         return []
-    what = "gradient" if any(name.startswith(f"{_TRAIN}{PREFIX}") for name in rows[-1]) else "loss"
+    what = _measured(rows[-1])
     mean = {name: sum(each.get(name, 0.0) for each in last) / len(last) for name in names}
     told = ", ".join(f"{name} {share:.0%}" for name, share in mean.items() if any(name in each for each in last))
     notes = [f"Shares of the student's {what} at the end of training: {told}."]
-    idle = [name for name in names if max(shares(row).get(name, 0.0) for row in rows) < IDLE]
-    return notes + [
-        f"{name} never had {IDLE:.0%} of the {what}, so it did nothing: raise its weight, let train.balance choose it, "
-        "or leave it out."
-        for name in idle
-    ]
+    return notes + [f"{name} never had {IDLE:.0%} of the {what}, so it did nothing: {_MEND}." for name in idle(rows)]
+
+
+def idle(rows: Sequence[Mapping[str, float]]) -> list[str]:
+    """Terms that in none of these looks had a share worth the name; none where there is a single term.
+
+    Args:
+        rows: values of the history's rows.
+
+    Example:
+        >>> idle([{"train/hint": 0.001, "train/soft-targets": 3.0}])
+        ['hint']
+    """
+    found = [shares(row) for row in rows]
+    names = list(dict.fromkeys(name for each in found for name in each))
+    if len(names) < 2:
+        return []
+    return [name for name in names if max(each.get(name, 0.0) for each in found) < IDLE]
+
+
+def early_words(
+    history: Sequence[Mapping[str, Any]], objective: WeightedSum, *, start: int, end: int
+) -> dict[str, str]:
+    """What to say, at the first look after a third of a stage, of each term that has done nothing in it; by its name.
+
+    Nothing is said at any other look, the last one included (the report says it then), nor where a weight is still to
+    change: a term that begins late has done nothing yet.
+
+    Args:
+        history: up to the look.
+        objective: the stage's.
+        start: the training's step before the stage.
+        end: its step after the stage.
+    """
+    looks = [row for row in history if start < row["step"] <= end]
+    due = start + EARLY * (end - start)
+    if not looks or looks[-1]["step"] == end or looks[-1]["step"] < due:
+        return {}
+    if any(row["step"] >= due for row in looks[:-1]):
+        return {}
+    done = (looks[-1]["step"] - start) / (end - start)
+    if not _steady(objective, done):
+        return {}
+    rows = [row["values"] for row in looks]
+    so_far = f"has had less than {IDLE:.0%} of the {_measured(rows[-1])} in the first {done:.0%} of training"
+    return {name: f"{name} {so_far}, so it does nothing: {_MEND}." for name in idle(rows)}
+
+
+def _steady(objective: WeightedSum, done: float) -> bool:
+    """Whether every weight stays as it is from here on."""
+    later = [done + (1 - done) * number / _STEADY for number in range(_STEADY)]
+    return all(schedule.at(point) == schedule.at(done) for schedule, _ in objective.weighted_parts() for point in later)
+
+
+def _measured(values: Mapping[str, float]) -> str:
+    """What the shares of a look are shares of."""
+    return "gradient" if any(name.startswith(f"{_TRAIN}{gradients.PREFIX}") for name in values) else "loss"

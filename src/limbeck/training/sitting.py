@@ -20,7 +20,7 @@ from limbeck.core.runtime import Runtime
 from limbeck.core.signals import Signals
 from limbeck.errors import ModelError
 from limbeck.objectives.weighted import WeightedSum
-from limbeck.training import accumulate, building, checkpoint, engine, gradients, nonfinite
+from limbeck.training import accumulate, building, checkpoint, engine, gradients, loss_shares, nonfinite
 from limbeck.training.asking import Asking
 from limbeck.training.checkpoint import Progress
 from limbeck.training.growing import Growing
@@ -239,8 +239,8 @@ class Sitting:
         """Adds a row to the history where it is time to; at the last one, the student becomes what is kept of it."""
         if progress.step - self.start not in self.eval_steps:
             return False
-        values = {f"train/{name}": total / progress.count for name, total in progress.sums.items()}
-        values |= {f"train/{name}": share for name, share in self.pulls.items()}
+        terms = {name: total / progress.count for name, total in progress.sums.items()}
+        values = {f"train/{name}": value for name, value in (terms | loss_shares.logged(terms) | self.pulls).items()}
         self.engine.settle()
         epoch = round(progress.step / self.steps_per_epoch, 4)
         with nullcontext() if self.average is None else self.average.lent(self.model):
