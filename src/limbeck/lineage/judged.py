@@ -75,6 +75,10 @@ def called(kind: Kind, number: int) -> str:
     return f"{'generation' if kind == 'generations' else 'link'} {number}"
 
 
+def _count(kind: Kind, number: int) -> str:
+    return f"{number} {'generations' if kind == 'generations' else 'links'}"
+
+
 def generation(kind: Kind, links: Sequence[Link]) -> Generation:
     """The last of these links, as the chain's record tells it."""
     link, number = links[-1], len(links)
@@ -132,7 +136,8 @@ def judged(
     if asked:
         scores[FIRST_TEACHER] = np.repeat(_scores(task, asked[:1], links[0]), done[0].seeds, axis=0)
     together = _together(task, links, done[single], scores) if len(done) > 1 and task.calibrated else None
-    comparisons = _compared(task, margin, done, scores, together)
+    ensemble = None if together is None else (f"the ensemble of {_count(kind, len(done))}", together.best_single)
+    comparisons = _compared(task, margin, done, scores, ensemble)
     why = VALIDATION_CHOSE if kind == "generations" else ASSISTANTS
     return Lineage(
         limbeck_version=__version__,
@@ -177,16 +182,24 @@ def _together(task: Task, links: Sequence[Link], single: Generation, scores: dic
 
 
 def _compared(
-    task: Task, margin: float, done: Sequence[Generation], scores: dict[str, Scores], together: Together | None
+    task: Task, margin: float, done: Sequence[Generation], scores: dict[str, Scores], ensemble: tuple[str, str] | None
 ) -> list[Comparison]:
-    """Each link against the one before, then against the first teacher; then all together against the best one."""
+    """Each link against the one before, then against the first teacher; then the ensemble against the best one.
+
+    Args:
+        task: says which metric it is.
+        margin: differences within it do not matter.
+        done: the links.
+        scores: of each, of the first teacher and of the ensemble, by name.
+        ensemble: what sentences call it, and whom it is compared with; `None`: there is none.
+    """
     names = [each.name for each in done]
     pairs = [(later, before) for before, later in pairwise(names)]
     if FIRST_TEACHER in scores:
         pairs += [(name, FIRST_TEACHER) for name in names]
-    if together is not None:
-        pairs.append((TOGETHER, together.best_single))
-    metric, about = task.metric, {TOGETHER: f"the ensemble of all {len(names)} links"}
+    if ensemble is not None:
+        pairs.append((TOGETHER, ensemble[1]))
+    metric, about = task.metric, {TOGETHER: ensemble[0] if ensemble is not None else TOGETHER}
     contrasts = [
         contrast(
             scores[arm], scores[other], higher_is_better=metric.higher_is_better, margin=margin, metric=metric.name,
@@ -201,9 +214,9 @@ def _outcome(kind: Kind, done: Sequence[Generation], best: int, metric: MetricRe
     """Which link is the result, and why."""
     kept = done[best]
     why = "is the best on validation" if kind == "generations" else "ends the chain"
-    count = f"{len(done)} {'generations' if kind == 'generations' else 'links'}"
     test, validation = cells.estimate(kept.test, metric), numbers.score(kept.validation.value, metric)
-    return f"Of {count}, {kept.name} {why} and is kept: {metric.name} {test} on test, {validation} on validation."
+    said = f"{metric.name} {test} on test, {validation} on validation"
+    return f"Of {_count(kind, len(done))}, {kept.name} {why} and is kept: {said}."
 
 
 def _of_the_result(comparisons: Sequence[Comparison], kept: str) -> list[str]:

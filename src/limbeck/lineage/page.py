@@ -50,8 +50,7 @@ def _quality(lineage: Lineage) -> Figure:
     rows = [row for place, of in measured for split, found in of.items() for row in _row(place, split, found)]
     return Figure(
         f"Quality over {noun}s",
-        f"Means over seeds with 95% intervals that cover seeds and examples; teacher: {FIRST_TEACHER}, whose interval "
-        "covers examples alone. Validation chose, test did not.",
+        f"{_covers(lineage)} Teacher: {FIRST_TEACHER}, whose interval covers examples alone.",
         over_links(lineage.metric, noun), rows,
         f"Two lines of quality over {noun}s, on validation and on test; the same numbers stand in the table.", 300,
     )  # fmt: skip
@@ -104,7 +103,7 @@ def _links(lineage: Lineage) -> Table:
     head = [lineage.noun.capitalize(), "Model", "Taught by", "Parameters", f"{metric.name.capitalize()} on validation",
             "On test", "Against the one before", "Against the first teacher"]  # fmt: skip
     note = (
-        f"Each leads to its own report. Means over {_seeds(lineage)}; differences on test, with 95% intervals "
+        f"Each name leads to its own report. {_covers(lineage)} Differences on test, with 95% intervals "
         f"{'in points' if metric.percent else ''}".rstrip()
         + "."
     )
@@ -117,9 +116,12 @@ def _link(lineage: Lineage, each: Generation, *, kept: bool) -> list[str]:
     return [name, each.student, each.taught_by, numbers.count(each.params), *quality]
 
 
-def _seeds(lineage: Lineage) -> str:
+def _covers(lineage: Lineage) -> str:
+    """What the qualities are means over, and what their intervals cover."""
     count = lineage.generations[0].seeds
-    return "one seed" if count == 1 else f"{count} seeds"
+    if count == 1:
+        return "One seed, with 95% intervals that cover examples alone."
+    return f"Means over {count} seeds, with 95% intervals that cover seeds and examples."
 
 
 def _comparisons(lineage: Lineage) -> Table:
