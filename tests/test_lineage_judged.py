@@ -103,7 +103,7 @@ def test_one_link_alone_has_a_page_too(chain):
     changed = {"generations": first, "best": 0, "together": None, "comparisons": [], "first_teacher": None}
     html = page.render(chain.lineage.model_copy(update=changed))
     assert "<h3>All together</h3>" not in html
-    assert "Differences on test" not in html
+    assert "<h3>Differences on test</h3>" not in html
 
 
 @pytest.mark.parametrize("text", ['{"schema_version": 99}', "[]", "{"], ids=["other", "list", "torn"])
