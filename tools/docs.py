@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import limbeck as lk
+from limbeck.lineage.record import Lineage
 from limbeck.objectives.card import CARD_PARTS
 from limbeck.objectives.support import SIGNALS, SUPPORT, Support
 from limbeck.recipe import json_schema
@@ -28,6 +29,7 @@ def pages() -> dict[str, str]:
         "recipe.schema.json": _json(json_schema()),
         "record.schema.json": _json(Record.model_json_schema()),
         "study.schema.json": _json(StudyRecord.model_json_schema()),
+        "lineage.schema.json": _json(Lineage.model_json_schema()),
         "recipe.md": recipe_page(),
         "methods.md": methods_page(),
         "devices.md": devices_page(),

@@ -16,6 +16,7 @@ from limbeck.runs.assemble import assemble
 from limbeck.runs.clock import Clock
 from limbeck.runs.fit import Fitted
 from limbeck.runs.folder import claimed, finished_trainings
+from limbeck.runs.growing import growth_of
 from limbeck.runs.guided import Heard, check_guide, hear
 from limbeck.runs.measured import Subject, model_records, notes_on_costs, student_subjects, teacher_subject
 from limbeck.runs.plan import Plan, resolved_text
@@ -23,7 +24,7 @@ from limbeck.runs.rehearse import rehearse
 from limbeck.runs.ship import ship
 from limbeck.runs.teacher import Raised, notes_on_teacher
 from limbeck.runs.terms import notes_on_terms
-from limbeck.studies.verdict import CONDITIONS, compare, corrected
+from limbeck.studies.verdict import CONDITIONS, CONDITIONS_ALONE, compare, corrected
 
 
 def run(plan: Plan, out: Path, reporter: Reporter) -> Record:
@@ -86,7 +87,8 @@ def _proven(
         verdicts = _verdicts(plan, subjects)
     prints = Fingerprints(data=plan.splits.fingerprint(), teacher=heard.fingerprint, recipe=fingerprint)
     record = assemble(
-        plan, models=models, verdicts=verdicts, tunings=tunings, prints=prints, conditions=CONDITIONS,
+        plan, models=models, verdicts=verdicts, tunings=tunings, prints=prints,
+        conditions=CONDITIONS_ALONE if plan.recipe.teacher.grows else CONDITIONS,
         folder=folder, more_notes=[heard.note, *notes_on_teacher(plan, raised), *notes_on_costs(subjects),
                     *notes_on_terms([each.history for each in fitted[0]])],
     )  # fmt: skip
@@ -116,6 +118,7 @@ def _measured(plan: Plan, raised: Raised, fitted: list[list[Fitted]]) -> list[Su
 def _verdicts(plan: Plan, subjects: list[Subject]) -> list[Verdict]:
     """The student against everyone else, on test; the baseline first."""
     metric, target = plan.task.metric, plan.splits.test.labels
+    growth = growth_of(plan.recipe)
     scores = {
         arm.role: np.stack([plan.task.scores(s.test, target)[metric.name] for s in subjects if s.role == arm.role])
         for arm in plan.arms
@@ -131,6 +134,7 @@ def _verdicts(plan: Plan, subjects: list[Subject]) -> list[Verdict]:
                 percent=metric.percent,
                 arm="student",
                 against=arm.role,
+                called={} if growth is None else growth.called,
             )
             for arm in plan.arms[1:]
         ]

@@ -211,6 +211,9 @@ class Record(_Frozen):
     metric: MetricRecord
     data: DataRecord
     objective: str = Field(description="the objective in words, after tuning")
+    beside: str | None = Field(
+        default=None, description="without a teacher: who learns beside the student and teaches it; null: there is one"
+    )
     models: list[ModelRecord]
     verdict: Verdict | None
     comparisons: list[Verdict] = Field(description="the arms that explain the verdict")

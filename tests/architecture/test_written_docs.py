@@ -57,5 +57,5 @@ def test_keys_are_those_of_recipes(page):
     sections = {key[0] for key in known}
     for name in KEY.findall(page.read_text(encoding="utf-8")):
         path = tuple(name.split("."))
-        if path[0] in sections and not name.endswith((".npy", ".npz", ".md", ".json", ".yaml", ".onnx")):
+        if path[0] in sections and not name.endswith((".npy", ".npz", ".md", ".json", ".html", ".yaml", ".onnx")):
             assert path in known or path[:-1] in OPEN, f"{page.name}: {name} is no key of a recipe"

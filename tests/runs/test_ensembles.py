@@ -13,6 +13,8 @@ from limbeck.verbs.planning import planned
 
 SMALL = {"train": {"family": "wide-mlp", "width": 12, "depth": 1, "epochs": 2}}
 LARGE = {"train": {"family": "wide-mlp", "width": 24, "depth": 1, "epochs": 2}}
+SHIFT = {"op": "shift", "pixels": 1}
+KEPT = "each example keeps one teacher"
 SOFT = {"method": "soft-targets", "temperature": 2.0}
 
 
@@ -68,6 +70,24 @@ def test_one_teacher_a_view_is_one_guide_and_the_same_bits_as_live(tiny, tmp_pat
     assert trainings(tmp_path / "live") == trainings(tmp_path / "read")
     assert (tmp_path / "read" / "guide" / "manifest.json").is_file()
     assert any("one for each view, spoke once" in note for note in record.notes)
+    assert any(KEPT in note for note in record.notes)
+
+
+@pytest.mark.parametrize(
+    ("views", "said"),
+    [
+        ({}, True),
+        ({"count": 1, "ops": [SHIFT]}, True),
+        ({"count": 2, "ops": [SHIFT]}, False),
+        ({"ops": [SHIFT]}, False),
+    ],
+    ids=["none", "one", "two", "new ones"],
+)
+def test_check_says_where_each_example_keeps_one_teacher(views, said, tiny):
+    recipe = recipe_of(tiny, {"ensemble": [SMALL, LARGE], "rule": "random-view"}, data={"views": views})
+    assert any(KEPT in note for note in lk.check(recipe=recipe).notes) is said
+    recipe["teacher"]["rule"] = "random"
+    assert not any(KEPT in note for note in lk.check(recipe=recipe).notes)
 
 
 def test_one_teacher_a_view_can_be_labelled_and_verified_and_sparse(tiny, tmp_path):

@@ -45,6 +45,10 @@ def test_record_report_and_card_tell_that_nobody_taught(kind, whole):
     assert any(note.startswith("There is no teacher") and told[kind] in note for note in run.record.notes)
     page, card = run.report.read_text("utf-8"), (run.student / "README.md").read_text("utf-8")
     assert "There is no teacher" in page
+    assert "the same student alone" in run.verdict.sentence
+    for wrong in ("soft targets</", "holds for this teacher", "ratios are against the teacher", "without a teacher ("):
+        assert wrong not in page.split('<dl class="words')[0], wrong
+    assert run.record.beside in page.replace("&#39;", "'")
     assert "made elsewhere" not in page + card
     assert not (run.folder / "guide").exists()
     assert not (run.folder / "teacher").exists()

@@ -16,7 +16,7 @@ from limbeck.runs.teacher import student_as_teacher
 from limbeck.studies import page
 from limbeck.studies.conduct import conduct
 from limbeck.studies.design import Options
-from limbeck.studies.kinds import born_again
+from limbeck.studies.kinds import born_again, ensembles
 from limbeck.verbs.planning import planned
 
 ONE = {"train": {"family": "wide-mlp", "width": 24, "depth": 1, "epochs": 2}}
@@ -134,6 +134,21 @@ def test_rules_are_measured_against_the_teacher_that_validation_names(several):
     assert [each.arm for each in first] == rules
     assert {each.against for each in first} <= {"teacher 1", "teacher 2"}
     assert len({each.against for each in first}) == 1
+
+
+def test_rules_under_which_one_teacher_speaks_show_what_it_reaches_alone(several):
+    study = several.record
+    alone = {each.name: each.quality.value for each in study.teachers}
+    mean = (alone["teacher-1"] + alone["teacher-2"]) / 2
+    (table,) = ensembles.view(study).tables
+    place = table.head.index("Teacher's own")
+    cells = {row[0]: row[place] for row in table.rows}
+    for name in ("one at random a step", "one at random a view"):
+        assert cells[name] == f"{100 * mean:.1f}%, each alone"
+    assert cells["mean of probabilities"].startswith(f"{100 * alone['mean-of-probabilities']:.1f}% (")
+    told = {each.name: each.about for each in study.teachers}
+    assert told["one-at-random-a-step"].endswith("measured by the mean of their probabilities")
+    assert any("each example keeps one teacher" in note for note in study.notes)
 
 
 def test_one_teacher_is_no_ensemble(tmp_path):

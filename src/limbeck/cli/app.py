@@ -224,10 +224,10 @@ def study(
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="A run's folder.", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, study or lineage.", show_default=False)],
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Write a run's report again, and say where it is."""
+    """Write the page of a run, study or lineage again, and say where it is."""
     from limbeck.verbs.report import report as verb
 
     say(str(verb(run=run, open_browser=open_)))

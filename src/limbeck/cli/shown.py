@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from limbeck.guide.verify import Verification
-    from limbeck.lineage import Lineage
+    from limbeck.lineage.record import Lineage
     from limbeck.objectives import MethodCard
     from limbeck.profiles import Profile
-    from limbeck.record import Export, Latency
+    from limbeck.record import Estimate, Export, Latency
     from limbeck.verbs.check import Checked
     from limbeck.verbs.distil import Run
     from limbeck.verbs.measure import Measurement
@@ -52,20 +52,30 @@ def run_lines(run: "Run") -> list[str]:
         ["report", str(run.report), f"limbeck report {run.folder} --open"],
         ["student", str(run.student), f"limbeck predict {run.folder} FILE"],
     ]
+    if run.lineage is not None:
+        places.insert(
+            0, ["lineage", str(run.folder.parent / "lineage.html"), f"limbeck report {run.folder.parent} --open"]
+        )
     chain = [] if run.lineage is None else [*_chain(run.lineage), ""]
     return [*chain, *said, *explained, "", *table(places)]
 
 
 def _chain(lineage: "Lineage") -> list[str]:
-    """What each generation came to."""
-    rows = [["generation", "student", f"{lineage.metric} on validation", "on test"]]
+    """What each link came to, and what its intervals do not cover."""
+    rows = [[lineage.noun, "student", f"{lineage.metric.name} on validation", "on test"]]
     for number, each in enumerate(lineage.generations):
         mark = " (kept)" if number == lineage.best else ""
-        rows.append([each.folder + mark, each.student, f"{each.validation:.4f}", f"{each.test:.4f}"])
-    lines = table(rows) + [each.against_last for each in lineage.generations if each.against_last is not None]
-    if lineage.ensemble_test is not None:
-        lines.append(f"All generations together: {lineage.ensemble_test:.4f} on test.")
+        rows.append([each.folder + mark, each.student, _with_interval(each.validation), _with_interval(each.test)])
+    if lineage.together is not None:
+        rows.append(["all together", "the mean of their probabilities", "-", _with_interval(lineage.together.test)])
+    lines = [*table(rows), "", *(each.sentence for each in lineage.comparisons), "", *lineage.notes]
     return [*lines, lineage.stopped[0].upper() + lineage.stopped[1:] + "."] if lineage.stopped else lines
+
+
+def _with_interval(estimate: "Estimate") -> str:
+    """A quality and its interval, in the metric's own unit."""
+    low, high = estimate.ci95 or (None, None)
+    return f"{estimate.value:.4f}" if low is None else f"{estimate.value:.4f} ({low:.4f} to {high:.4f})"
 
 
 def study_lines(found: "Studied") -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from limbeck.record import Estimate, Latency, ModelRecord, Record, Role
 from limbeck.reporting import numbers
 from limbeck.reporting.numbers import ratio
-from limbeck.reporting.roles import LABELS, SAYS, by_role, over_seeds, possible, quality, shipped, split_of
+from limbeck.reporting.roles import LABELS, by_role, over_seeds, possible, quality, says, shipped, split_of
 
 Show = Callable[[float], str]
 
@@ -119,7 +119,7 @@ def _columns(record: Record) -> list[Column]:
         return f"{len(found)} {'seeds' if seeded else 'models'}" if len(found) > 1 else ""
 
     roles = by_role(record).items()
-    return [Column(role, LABELS[role], SAYS[role], shipped(found).name, seeds(found)) for role, found in roles]
+    return [Column(role, LABELS[role], says(role, record), shipped(found).name, seeds(found)) for role, found in roles]
 
 
 def _line(title: str, word: str, record: Record, get: Callable[[ModelRecord], Estimate | None], show: Show) -> Line:

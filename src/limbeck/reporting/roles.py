@@ -24,6 +24,13 @@ SAYS: Mapping[Role, str] = {
 }
 
 
+def says(role: Role, record: Record) -> str:
+    """What a role is in this run."""
+    if record.beside is None:
+        return SAYS[role]
+    return {"student": f"taught by {record.beside}", "baseline": "the same student, alone"}.get(role, SAYS[role])
+
+
 def by_role(record: Record) -> dict[Role, list[ModelRecord]]:
     """The run's models by role, in the order of `ORDER`, each role's in the order of their seeds."""
     found = {role: [model for model in record.models if model.role == role] for role in ORDER}

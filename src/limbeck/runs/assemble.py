@@ -15,6 +15,7 @@ from limbeck.record import (
     Tuning,
     Verdict,
 )
+from limbeck.runs.growing import growth_of
 from limbeck.runs.plan import Plan
 from limbeck.runs.predictions import save_arrays
 from limbeck.runs.samples import samples
@@ -48,7 +49,7 @@ def assemble(
     Returns:
         The record.
     """
-    splits, metric = plan.splits, plan.task.metric
+    splits, metric, growth = plan.splits, plan.task.metric, growth_of(plan.recipe)
     test = save_arrays(folder, "predictions/test", ids=splits.test.ids, target=splits.test.labels)
     return Record(
         limbeck_version=__version__,
@@ -61,6 +62,7 @@ def assemble(
         metric=MetricRecord(name=metric.name, higher_is_better=metric.higher_is_better, percent=metric.percent),
         data=data_record(splits),
         objective=objective_in_words(plan, tunings),
+        beside=None if growth is None else str(growth),
         models=models,
         verdict=verdicts[0] if verdicts else None,
         comparisons=verdicts[1:],

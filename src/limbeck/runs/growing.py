@@ -54,6 +54,15 @@ class Growth:
         return f"{others} peer{'s that learn' if others > 1 else ' that learns'} beside the student"
 
     @property
+    def called(self) -> dict[str, str]:
+        """What verdicts call the student and its baseline, neither of which has a teacher."""
+        student = "the student that learned from its own average"
+        if self.ema is None:
+            others = (self.peers or 2) - 1
+            student = f"the student that learned with {others} peer{'s' if others > 1 else ''}"
+        return {"student": student, "baseline": "the same student alone"}
+
+    @property
     def note(self) -> str:
         """What it is and costs, for the reader."""
         if self.ema is not None:

@@ -10,6 +10,7 @@ from limbeck.data.loader import evaluation_batches, steps_for
 from limbeck.data.preprocess import Prepared
 from limbeck.data.source import Source
 from limbeck.data.subset import Subset
+from limbeck.data.views import Views
 from limbeck.errors import ModelError, TeacherQualityError
 from limbeck.guide.combine import Ensemble
 from limbeck.guide.memorised import measure, warning
@@ -206,10 +207,22 @@ def require_quality(
     return found
 
 
+def kept_teacher(views: Views) -> str | None:
+    """Of rule `random-view`: what it means that each example has one view, in words; `None` where it has more."""
+    if views.ops and views.count != 1:
+        return None
+    why = "without views (data.views)" if not views.ops else "with one view of each example (data.views.count: 1)"
+    return (
+        f"{why[0].upper()}{why[1:]} each example keeps one teacher, drawn once, for the whole of training: the student "
+        "hears that teacher's errors about it and never the mean. Add views, or use rule: probabilities."
+    )
+
+
 def notes_on_teacher(plan: Plan, raised: Raised) -> list[str]:
     """Whether the teacher has memorised what it was trained on, and what was done about it; who several are."""
     if raised.note is not None:
-        return [raised.note]
+        still = kept_teacher(plan.views) if plan.recipe.teacher.rule == "random-view" else None
+        return [raised.note, *([] if still is None else [still])]
     if raised.live is None or raised.fitted is None:
         return []
     folds = plan.recipe.teacher.train.folds if plan.recipe.teacher.train is not None else None

@@ -7,7 +7,7 @@ from typing import Literal
 from limbeck.studies.found import Found
 from limbeck.studies.interval import LEVEL
 from limbeck.studies.record import Comparison
-from limbeck.studies.verdict import contrast, holm, together
+from limbeck.studies.verdict import Contrast, contrast, holm, together
 from limbeck.studies.words import listed
 
 _SHARED = tuple(name for name in Comparison.model_fields if name not in ("arm", "against"))
@@ -91,6 +91,19 @@ def paired(
         )
         for arm, other in pairs
     ]
+    return read_together(pairs, contrasts)
+
+
+def read_together(pairs: Sequence[tuple[str, str]], contrasts: Sequence[Contrast]) -> list[Comparison]:
+    """Holm's correction over these comparisons; a sentence says where it may be chance among them.
+
+    Args:
+        pairs: (arm, whom it is compared with).
+        contrasts: what was found of each pair.
+
+    Returns:
+        One comparison a pair, in order.
+    """
     tested = [each.p_value for each in contrasts if each.p_value is not None]
     adjusted = iter(holm(tested))
     made = []

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from limbeck.core.storage import write_text
-from limbeck.reporting import charts, numbers
-from limbeck.reporting.page import page
-from limbeck.reporting.render import when
+from limbeck.reporting import numbers
 from limbeck.studies import record as records
 from limbeck.studies.kinds import named
 from limbeck.studies.record import StudyRecord
+from limbeck.studies.sheet import sheet
 from limbeck.studies.words import in_words
 
 FILE_NAME = "study.html"
@@ -22,25 +21,14 @@ def render(study: StudyRecord) -> str:
         study: its record.
     """
     view = named(study.kind).view(study)
-    shown = {f"figure-{place}": figure for place, figure in enumerate(view.figures)}
-    data = {
-        "charts": {
-            "specs": {name: dict(figure.spec) for name, figure in shown.items()},
-            "tables": {name: [dict(row) for row in figure.rows] for name, figure in shown.items()},
-        },
-        "soft": None,
-    }
     values: dict[str, Any] = {
-        "study": study,
-        "when": when(study.created),
-        "figures": shown,
-        "tables": view.tables,
+        "told": study,
         "teachers": [_teacher(study, place) for place in range(len(study.teachers))],
         "trials": _trials(study),
         "timing": [(name, numbers.duration_s(seconds)) for name, seconds in study.timing_s.items()],
         "machine": _machine(study),
     }
-    return page("study.html", values, data=data, library=charts.library() if view.figures else "")
+    return sheet("study.html", view, values, created=study.created)
 
 
 def write(folder: Path) -> Path:

@@ -74,7 +74,7 @@ class Comparison(_Frozen):
     difference: float
     ci95: tuple[float, float] | None
     p_value: float | None
-    p_value_holm: float | None = Field(description="after Holm's correction over all arms against this one")
+    p_value_holm: float | None = Field(description="after Holm's correction over the comparisons it is read with")
     seeds: int
     seeds_needed: int | None
     sentence: str

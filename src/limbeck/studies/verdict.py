@@ -3,9 +3,10 @@
 Method and proof: docs/verdict.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil, inf, log
+from types import MappingProxyType
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -29,6 +30,9 @@ CONDITIONS = (
     "sampled. The seed that ships was fixed beforehand and is not the best one."
 )
 """What every verdict is conditional on, for reports and model cards."""
+CONDITIONS_ALONE = CONDITIONS.replace("for this teacher, this training set", "for this training set")
+"""Likewise where there is no teacher."""
+_AS_EVER: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ def compare(
     percent: bool,
     arm: Role,
     against: Role,
+    called: Mapping[str, str] = _AS_EVER,
 ) -> Verdict:
     """Judges the mean difference `arm - against`, paired by seed (row) and test example (column).
 
@@ -68,6 +73,7 @@ def compare(
         percent: whether people read the metric in percent, so that differences are points.
         arm: whose verdict it is.
         against: what it is compared with.
+        called: role -> what its sentence calls it, where not as ever.
 
     Returns:
         A verdict with `p_value_holm` left open (see `corrected`).
@@ -93,7 +99,7 @@ def compare(
     """
     found = contrast(
         arm_scores, against_scores, higher_is_better=higher_is_better, margin=margin, metric=metric, percent=percent,
-        arm=arm, against=against,
+        arm=called.get(arm, arm), against=called.get(against, against),
     )  # fmt: skip
     return Verdict(arm=arm, against=against, **asdict(found))
 

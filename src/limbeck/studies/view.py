@@ -36,6 +36,7 @@ class Table:
         head: names of the columns.
         rows: cells, as text.
         tones: "good", "bad", "unsure" or "none" a row, for its colour.
+        links: where the first cell of each row leads, relative to the page.
     """
 
     title: str
@@ -43,6 +44,7 @@ class Table:
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     tones: Sequence[str] = ()
+    links: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,11 +203,14 @@ def _training_bytes(plan: "Plan") -> int:
 
 def _notes(plan: "Plan") -> list[str]:
     from limbeck.runs.growing import growth_of
+    from limbeck.runs.teacher import kept_teacher
 
     notes = [*plan.splits.notes, *map(str, plan.splits.overlaps)] + ([plan.views.note] if plan.views.note else [])
     if plan.recipe.lineage is not None:
         links = len(plan.recipe.lineage.via) + 1 if plan.recipe.lineage.via else plan.recipe.lineage.generations
         notes.append(f"a lineage of {links} runs like this one, one after the other; each student teaches the next")
+    still = kept_teacher(plan.views) if plan.recipe.teacher.rule == "random-view" else None
+    notes += [] if still is None else [still]
     growth = growth_of(plan.recipe)
     notes += [] if growth is None else [growth.note]
     notes += [*plan.student.notes, *(() if plan.teacher is None else plan.teacher.notes)]

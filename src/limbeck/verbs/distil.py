@@ -11,7 +11,7 @@ from limbeck.record import Record, Verdict
 if TYPE_CHECKING:
     from torch import nn
 
-    from limbeck.lineage import Lineage
+    from limbeck.lineage.record import Lineage
     from limbeck.objectives import Objective, WeightedSum
 
 
@@ -92,9 +92,10 @@ def distil(
 
     from torch import nn
 
-    from limbeck import lineage, pipeline
+    from limbeck import pipeline
     from limbeck.core.memory import plain_shortage
     from limbeck.core.processes import joined
+    from limbeck.lineage import chain as chains
     from limbeck.runs.folder import refuse_early
     from limbeck.runs.given import Given
     from limbeck.runs.lent import lent
@@ -116,7 +117,7 @@ def distil(
             refuse_early(folder)
         with plain_shortage("labelling or measuring", smaller(read.train.batch_size)):
             if read.lineage is not None:
-                best, record, chain = lineage.run(read, given, folder, progress or Silent())
+                best, record, chain = chains.run(read, given, folder, progress or Silent())
                 return Run(best, record, chain)
             return Run(folder, pipeline.run(plan(read, given), folder, progress or Silent()))
 

@@ -2,24 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 from limbeck.errors import RecipeError
 from limbeck.recipe.teachers import Teacher
-from limbeck.record import MetricRecord
 from limbeck.reporting import numbers
 from limbeck.runs.arms import Arm, comparison_arms
 from limbeck.runs.plan import Plan
-from limbeck.runs.teacher import require_quality
+from limbeck.runs.teacher import kept_teacher, require_quality
 from limbeck.studies import cells, charts
 from limbeck.studies.answer import Answer
 from limbeck.studies.compared import against, counted
 from limbeck.studies.design import Design, Member, Options, Tutor, constant
 from limbeck.studies.found import Found
-from limbeck.studies.record import StudyRecord, TeacherRecord
+from limbeck.studies.record import ArmRecord, StudyRecord, TeacherRecord
 from limbeck.studies.scheduled import listening
 from limbeck.studies.view import Figure, Table, View
 from limbeck.studies.words import file_name, in_words
+from limbeck.teachers.rules import ONE_OF
 
 QUESTION = "Do several teachers teach one student better than the best of them?"
 TAKES: tuple[str, ...] = ()
@@ -34,6 +35,8 @@ RULES: dict[str, Mapping[str, Any]] = {
     "one at random a view": {"rule": "random-view", "shares": None},
 }
 """Name -> keys of the recipe's `teacher`."""
+ALONE = frozenset(name for name, keys in RULES.items() if keys["rule"] in ONE_OF)
+"""Rules under which the student hears one teacher at a time, and never their mean."""
 ALL = "all"
 """Where the guides lie that most rules read."""
 
@@ -59,13 +62,15 @@ def design(plan: Plan, options: Options) -> Design:
         members.append(_member(plan, student, name, f"the student of {name} alone", SINGLE))
     for name, keys in RULES.items():
         home = None if keys["rule"] == "random-view" else ALL
-        tutors[file_name(name)] = Tutor(f"all teachers, {name}", _ruled(plan, teacher, keys), home)
+        about = f"all teachers, {name}" + (", measured by the mean of their probabilities" if name in ALONE else "")
+        tutors[file_name(name)] = Tutor(about, _ruled(plan, teacher, keys), home)
         members.append(_member(plan, student, name, f"the student of all teachers, {name}", RULE))
     note = (
         "All rules hear the same teachers, which are trained once and label once: a guide each for all rules, and one "
         "in which they take turns, for one at random a view."
     )
-    return Design(tuple(members), tutors, (note,))
+    still = kept_teacher(plan.views)
+    return Design(tuple(members), tutors, (note, *([] if still is None else [f"One at random a view: {still}"])))
 
 
 def _member(plan: Plan, student: Arm, name: str, about: str, line: str) -> Member:
@@ -135,18 +140,29 @@ def view(study: StudyRecord) -> View:
         own, teacher = pairs.get((arm.name, best)), teachers.get(arm.tutor or "")
         table.append([
             arm.name, cells.estimate(arm.quality, metric), cells.difference(own, metric), cells.p_value(own),
-            cells.difference(pairs.get((arm.name, BASELINE)), metric), *_teacher(teacher, metric),
+            cells.difference(pairs.get((arm.name, BASELINE)), metric),
+            _own(study, arm, teacher), _took(teacher),
             f"{arm.step_ms:.1f} ms", in_words(arm.settings),
         ])  # fmt: skip
     head = ["Taught by", f"{metric.name.capitalize()} on test", f"Against {best}'s student", "p", "Against no teacher",
             "Teacher's own", "Labelling", "A step", "Chosen on validation"]  # fmt: skip
-    note = "Means over seeds; differences with 95% intervals. A step: that of the fastest seed (other work shows)."
+    note = (
+        "Means over seeds; differences with 95% intervals. Teacher's own: what the student hears, on test; where it "
+        "hears one teacher at a time, what they reach each alone, on average. A step: that of the fastest seed (other "
+        "work shows)."
+    )
     return View([figure], [Table("All teachers and rules", note, head, table)])
 
 
-def _teacher(teacher: TeacherRecord | None, metric: MetricRecord) -> list[str]:
-    """Its own quality, and what its guides took."""
-    if teacher is None:
-        return [numbers.ABSENT, numbers.ABSENT]
-    took = numbers.duration_s(teacher.labelling_s) if teacher.labelling_s else numbers.ABSENT
-    return [cells.estimate(teacher.quality, metric), took]
+def _own(study: StudyRecord, arm: ArmRecord, teacher: TeacherRecord | None) -> str:
+    """The quality of what the student hears; of one teacher at a time, the mean of what they reach each alone."""
+    if arm.name not in ALONE:
+        return cells.estimate(None if teacher is None else teacher.quality, study.metric)
+    tutors = {arm.tutor for arm in study.arms if arm.line == SINGLE}
+    found = [each.quality.value for each in study.teachers if each.name in tutors and each.quality is not None]
+    return f"{numbers.score(fmean(found), study.metric)}, each alone" if found else numbers.ABSENT
+
+
+def _took(teacher: TeacherRecord | None) -> str:
+    """What its guides took."""
+    return numbers.duration_s(teacher.labelling_s) if teacher is not None and teacher.labelling_s else numbers.ABSENT
