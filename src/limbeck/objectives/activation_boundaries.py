@@ -52,7 +52,8 @@ def activation_boundaries_rows(
         >>> activation_boundaries_rows(torch.tensor([[0.5, 0.5, 3.0]]), torch.tensor([[2.0, -2.0, 0.1]]))
         tensor([2.5000])
     """
-    lacking = torch.where(teacher > 0, F.relu(margin - student), F.relu(margin + student)) ** 2
+    towards = torch.where(teacher > 0, -1, 1).to(student.dtype)  # one map for both cases, and no gradient through it
+    lacking = F.relu(margin + towards * student) ** 2
     return total(lacking, real) if variant == "paper" else mean(lacking, real)
 
 

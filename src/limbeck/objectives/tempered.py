@@ -39,8 +39,19 @@ def log_probabilities(
         temperature: T > 0.
         standardize: whether `z` is standardised first.
     """
+    return torch.log_softmax(_softened(logits, temperature, standardize), dim=1)
+
+
+def probabilities(
+    logits: Float[Tensor, "b classes"], temperature: float, standardize: bool = False
+) -> Float[Tensor, "b classes"]:
+    """`softmax(z / T)`, where logarithms are not needed; see `log_probabilities`."""
+    return torch.softmax(_softened(logits, temperature, standardize), dim=1)
+
+
+def _softened(logits: Tensor, temperature: float, standardize: bool) -> Tensor:
     logits = standardized(logits) if standardize else full_precision(logits)
-    return torch.log_softmax(logits / temperature, dim=1)
+    return logits / temperature if temperature != 1 else logits
 
 
 def log_mixture(
