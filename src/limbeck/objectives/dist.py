@@ -1,7 +1,7 @@
 r"""DIST: the correlation of probabilities, along each row and along each class of the batch (Huang et al. 2022)."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
+from limbeck.objectives.by_hand import with_gradient
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.outputs import both_logits
@@ -53,10 +54,7 @@ def correlation_distances(
         >>> correlation_distances(2 * rows + 5, rows), correlation_distances(-rows, rows).round(decimals=3)
         (tensor([0.]), tensor([2.]))
     """
-    if not student.requires_grad or not torch.is_grad_enabled() or torch.compiler.is_compiling():
-        return _distances(student, teacher.detach(), weight)
-    made: Tensor = _WithGradient.apply(student, teacher.detach(), weight)
-    return made
+    return with_gradient(_distances, _distances_by_hand, student, teacher.detach(), weight)
 
 
 class _Rows(NamedTuple):
@@ -65,7 +63,6 @@ class _Rows(NamedTuple):
     values: Tensor
     root: Tensor | None
     direction: Tensor
-    length: Tensor
     least: Tensor
     divisor: Tensor
 
@@ -73,45 +70,30 @@ class _Rows(NamedTuple):
 def _rows(values: Float[Tensor, "n k"], weight: Float[Tensor, " k"] | None) -> _Rows:
     root = None  # equal shares leave the direction alone
     if weight is None:
-        centred = values - values.mean(dim=1, keepdim=True)
+        centred = torch.sub(values, values.sum(dim=1, keepdim=True), alpha=1 / values.shape[1])
     else:
         weight = weight.to(values.dtype)
         share = weight / weight.sum().clamp(min=torch.finfo(values.dtype).tiny)
         root = share.sqrt()
         centred, values = (values - (values @ share)[:, None]) * root, values * root
     least = FLOOR * torch.linalg.vector_norm(values, dim=1, keepdim=True) + torch.finfo(values.dtype).tiny ** 0.5
-    length = torch.linalg.vector_norm(centred, dim=1, keepdim=True)
-    divisor = torch.maximum(length, least)
-    return _Rows(values, root, centred / divisor, length, least, divisor)
+    divisor = torch.maximum(torch.linalg.vector_norm(centred, dim=1, keepdim=True), least)
+    return _Rows(values, root, centred / divisor, least, divisor)
 
 
 def _distances(student: Tensor, teacher: Tensor, weight: Tensor | None) -> Float[Tensor, " n"]:
     return (_rows(student, weight).direction - _rows(teacher, weight).direction).square().sum(dim=1) / 2
 
 
-class _WithGradient(torch.autograd.Function):
-    """`_distances` with its gradient by the student, made at once in half as many steps as there are to go back."""
-
-    @staticmethod
-    def forward(ctx: Any, student: Tensor, teacher: Tensor, weight: Tensor | None) -> Tensor:  # noqa: ANN401
-        mine = _rows(student, weight)
-        apart = mine.direction - _rows(teacher, weight).direction
-        along = (apart * mine.direction).sum(dim=1, keepdim=True)
-        constant = mine.values * (FLOOR**2 / mine.least)  # their length does not depend on how they vary
-        pull = torch.where(mine.length > mine.least, mine.direction, constant)
-        gradient = torch.addcmul(apart, along, pull, value=-1) / mine.divisor
-        gradient = gradient if mine.root is None else gradient * mine.root
-        ctx.save_for_backward(student, teacher, weight, gradient)
-        return apart.square().sum(dim=1) / 2
-
-    @staticmethod
-    def backward(ctx: Any, above: Tensor) -> Any:  # noqa: ANN401
-        student, teacher, weight, gradient = ctx.saved_tensors
-        if torch.is_grad_enabled():  # somebody wants the gradient's gradient
-            value = _distances(student, teacher, weight)
-            (gradient,) = torch.autograd.grad(value, student, above, create_graph=True)
-            return gradient, None, None
-        return above[:, None] * gradient, None, None
+def _distances_by_hand(student: Tensor, teacher: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    both, n = _rows(torch.cat([student, teacher]), weight), len(student)
+    direction, least, divisor = both.direction[:n], both.least[:n], both.divisor[:n]
+    apart = direction - both.direction[n:]
+    along = (apart * direction).sum(dim=1, keepdim=True)
+    constant = both.values[:n] * (FLOOR**2 / least)  # their divisor does not depend on how they vary
+    pull = torch.where(divisor > least, direction, constant)
+    gradient = torch.addcmul(apart, along, pull, value=-1) / divisor
+    return apart.square().sum(dim=1) / 2, gradient if both.root is None else gradient * both.root
 
 
 class DIST(Objective):

@@ -97,7 +97,7 @@ class Hint(Objective):
         mine, other, real = bridged(CARD.name, self.bridge, mine, other, batch)
         if batch.weight is None and real is None:  # nothing is left out: one pass over the map each way
             value = F.mse_loss(mine, other)
-            return {CARD.name: value if self.variant == "mean-square" else value * (mine[0].numel() / 2)}
+            return {CARD.name: value if self.variant == "mean-square" else value * (mine.shape[1:].numel() / 2)}
         return {CARD.name: weighted_mean(hint_rows(mine, other, self.variant, real), batch.weight)}
 
     def extra_repr(self) -> str:

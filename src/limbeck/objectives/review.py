@@ -42,12 +42,11 @@ def hierarchical_rows(student: Float[Tensor, "b *grid"], teacher: Float[Tensor, 
         >>> hierarchical_rows(torch.ones(1, 2, 3, 3), torch.zeros(1, 2, 3, 3))
         tensor([1.])
     """
-    apart = student - teacher
-    rows = mean(apart**2)
+    rows = mean(F.mse_loss(student, teacher, reduction="none"))
     sizes = [size for size in (4, 2, 1) if size < student.shape[2]]
     if not sizes:
         return rows
-    coarse = apart.flatten(2) @ _windows(apart, sizes)
+    coarse = (student - teacher).flatten(2) @ _windows(student, sizes)
     weight = [0.5**number for number in range(1, len(sizes) + 1)]
     for each, part in zip(weight, coarse.split_with_sizes([size**2 for size in sizes], dim=2), strict=True):
         rows = rows + each * mean(part**2)

@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from limbeck.objectives.reduce import full_precision
 
@@ -73,4 +74,4 @@ def log_mixture(
 
 def divergence(log_p: Float[Tensor, "b classes"], log_q: Float[Tensor, "b classes"]) -> Float[Tensor, " b"]:
     """`KL(p || q)` of each row in nats, from log-probabilities."""
-    return (log_p.exp() * (log_p - log_q)).sum(dim=1)
+    return F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(dim=1)

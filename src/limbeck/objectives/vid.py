@@ -60,7 +60,7 @@ def vid_rows(
     squares = real_only(F.mse_loss(mean_of, teacher, reduction="none"), real)
     positions: Tensor | int = 1
     if squares.ndim == 4:
-        squares, positions = squares.flatten(2).sum(dim=2), squares[0, 0].numel()
+        squares, positions = squares.flatten(2).sum(dim=2), squares.shape[2:].numel()
     elif squares.ndim == 3:
         squares, positions = squares.sum(dim=1), squares.shape[1] if real is None else real.sum(dim=1)
     rows = (squares @ variance.reciprocal() + positions * variance.log().sum()) / 2
