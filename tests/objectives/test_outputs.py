@@ -501,10 +501,7 @@ def test_taps_that_were_not_read(world):
         objective(world.student, world.teacher, world.batch)
 
 
-# torchdistill 1.1.5 says the same, but for what is known:
-#   KDLoss without labels: no square of the temperature (see `limbeck.objectives.convert`)
-#   LogitStdKDLoss: the deviation of a sample (n - 1), and 1e-7 beside it; ours is of all (n), with a floor
-#   DISTLoss: 1e-8 beside the product of lengths, so that rare classes count less; ours has a floor in proportion
+# torchdistill 1.1.5 says the same, but for what docs/torchdistill.md lists.
 
 
 def theirs(name, student, teacher, labels=None, **settings):
