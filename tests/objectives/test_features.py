@@ -10,6 +10,7 @@ from limbeck import objectives
 from limbeck.core.signals import Signals
 from limbeck.errors import ModelError, RecipeError
 from limbeck.objectives import MGD, AttentionTransfer, ChannelWise, Hint, RKDDistance
+from limbeck.objectives.activation_boundaries import activation_boundaries_rows
 from limbeck.objectives.attention_transfer import attention_map, attention_transfer_rows
 from limbeck.objectives.draws import uniform
 from limbeck.objectives.hint import hint_rows
@@ -115,6 +116,20 @@ def test_a_hint_without_weights_is_that_of_equal_ones(variant):
         world.weighed(torch.ones(6, dtype=torch.float64)), world.weighed(None),
     ))  # fmt: skip
     assert none == pytest.approx(even, rel=1e-12)
+
+
+@pytest.mark.parametrize("real", [None, torch.tensor([[True, True, False], [True, False, False]])])
+def test_boundaries_have_the_slope_of_their_formula_twice_over(real):
+    teacher = drawn(2, 3, 4, seed=1)
+    teacher[0, 0, 0] = 0.0  # is off
+
+    def rows(student):
+        return activation_boundaries_rows(student, teacher, 0.5, "mean", real)
+
+    student = drawn(2, 3, 4).requires_grad_()
+    assert torch.autograd.gradcheck(rows, student)
+    assert torch.autograd.gradgradcheck(rows, student)
+    assert torch.allclose(rows(student), rows(student.detach()))
 
 
 @pytest.mark.parametrize("size", [(2, 2), (3, 5), (4, 4), (5, 3), (7, 7), (9, 6)])
