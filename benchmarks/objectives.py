@@ -16,14 +16,13 @@ from objective_steps.training import TrainingStep
 
 from limbeck.objectives import METHODS
 
-ROUNDS = 31
 BASE = "soft-targets"
 
 
 def beside_base(make: Callable[[str], Timed], method: str) -> tuple[Timed, float, float]:
     """The step, its milliseconds, and how many times as long it takes as with soft targets."""
     step = make(method)
-    took = medians({"base": make(BASE), "step": step}, ROUNDS)
+    took = medians({"base": make(BASE), "step": step})
     return step, took["step"], took["step"] / took["base"]
 
 
@@ -61,7 +60,7 @@ def against() -> None:
     for name, pair in every.items():
         theirs, ours = pair.timed()
         alike = same(pair, *(each.step().detach().item() for each in (theirs, ours)))
-        took = medians({"theirs": theirs, "ours": ours}, ROUNDS)
+        took = medians({"theirs": theirs, "ours": ours})
         more, less = peak_kilobytes(theirs), peak_kilobytes(ours)
         print(
             f"| {name} | {pair.method} | {alike} | {took['theirs']:.2f} | {took['ours']:.2f} "

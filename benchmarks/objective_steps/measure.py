@@ -56,18 +56,29 @@ def settle_memory() -> None:
         libc.mallopt(-1, 2**30)  # M_TRIM_THRESHOLD
 
 
-def medians(steps: dict[str, Timed], rounds: int) -> dict[str, float]:
-    """Milliseconds of processor time, in rounds that take all steps, each in another order; the first two warm up."""
-    took: dict[str, list[float]] = {name: [] for name in steps}
-    order, random = list(steps.items()), Random(0)
-    for _ in range(rounds + 2):
-        random.shuffle(order)
-        for name, step in order:
-            step.ready()
-            began = time.process_time()
-            step()
-            took[name].append(time.process_time() - began)
-    return {name: 1e3 * statistics.median(each[2:]) for name, each in took.items()}
+def medians(steps: dict[str, Timed], seconds: float = 1.0) -> dict[str, float]:
+    """Milliseconds of processor time, in rounds that take all steps, each in another order; the first two warm up.
+
+    Args:
+        steps: what takes turns.
+        seconds: how long all of it should take; there are 31 to 301 rounds.
+    """
+    random = Random(0)
+    one_round(steps, random)
+    rounds = min(max(round(seconds / sum(one_round(steps, random).values())), 31), 301)
+    took = [one_round(steps, random) for _ in range(rounds)]
+    return {name: 1e3 * statistics.median(each[name] for each in took) for name in steps}
+
+
+def one_round(steps: dict[str, Timed], random: Random) -> dict[str, float]:
+    """Seconds that each took."""
+    took = {}
+    for name, step in random.sample(list(steps.items()), len(steps)):
+        step.ready()
+        began = time.process_time()
+        step()
+        took[name] = time.process_time() - began
+    return took
 
 
 def peak_kilobytes(step: Timed) -> float:

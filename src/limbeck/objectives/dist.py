@@ -86,14 +86,13 @@ def _distances(student: Tensor, teacher: Tensor, weight: Tensor | None) -> Float
 
 
 def _distances_by_hand(student: Tensor, teacher: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    both, n = _rows(torch.cat([student, teacher]), weight), len(student)
-    direction, least, divisor = both.direction[:n], both.least[:n], both.divisor[:n]
-    apart = direction - both.direction[n:]
-    along = (apart * direction).sum(dim=1, keepdim=True)
-    constant = both.values[:n] * (FLOOR**2 / least)  # their divisor does not depend on how they vary
-    pull = torch.where(divisor > least, direction, constant)
-    gradient = torch.addcmul(apart, along, pull, value=-1) / divisor
-    return apart.square().sum(dim=1) / 2, gradient if both.root is None else gradient * both.root
+    mine = _rows(student, weight)
+    apart = mine.direction - _rows(teacher, weight).direction
+    along = torch.linalg.vecdot(apart, mine.direction)[:, None]
+    constant = mine.values * (FLOOR**2 / mine.least)  # their divisor does not depend on how they vary
+    pull = torch.where(mine.divisor > mine.least, mine.direction, constant)
+    gradient = torch.addcmul(apart, along, pull, value=-1).div_(mine.divisor)
+    return torch.linalg.vecdot(apart, apart) / 2, gradient if mine.root is None else gradient.mul_(mine.root)
 
 
 class DIST(Objective):
