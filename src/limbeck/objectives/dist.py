@@ -70,7 +70,7 @@ class _Rows(NamedTuple):
 def _rows(values: Float[Tensor, "n k"], weight: Float[Tensor, " k"] | None) -> _Rows:
     root = None  # equal shares leave the direction alone
     if weight is None:
-        centred = torch.sub(values, values.sum(dim=1, keepdim=True), alpha=1 / values.shape[1])
+        centred = values - values.mean(dim=1, keepdim=True)
     else:
         weight = weight.to(values.dtype)
         share = weight / weight.sum().clamp(min=torch.finfo(values.dtype).tiny)
