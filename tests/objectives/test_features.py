@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn import functional as F  # noqa: N812
 
 from limbeck import objectives
 from limbeck.core.signals import Signals
 from limbeck.errors import ModelError, RecipeError
 from limbeck.objectives import MGD, AttentionTransfer, ChannelWise, Hint, RKDDistance
+from limbeck.objectives.activation_boundaries import activation_boundaries_rows
 from limbeck.objectives.attention_transfer import attention_map, attention_transfer_rows
 from limbeck.objectives.draws import uniform
 from limbeck.objectives.hint import hint_rows
+from limbeck.objectives.review import Fusion, hierarchical_rows
 
 from .case import built
 from .cases_features import CASES
@@ -106,6 +109,52 @@ def test_the_mean_square_of_maps_is_the_squared_norm_over_positions():
 def test_a_hint_is_half_its_elements_times_the_mean_square():
     student, teacher = drawn(4, 3, 5, 2), drawn(4, 3, 5, 2, seed=1)
     assert torch.allclose(hint_rows(student, teacher), 15 * hint_rows(student, teacher, "mean-square"))
+
+
+@pytest.mark.parametrize("variant", ["paper", "mean-square"])
+def test_a_hint_without_weights_is_that_of_equal_ones(variant):
+    world = features_world((3, 2, 4), (3, 2, 4))(torch.Generator())
+    objective = built(Hint("tap", "tap", variant), world)
+    even, none = (objective(world.student, world.teacher, w.batch)["hint"].item() for w in (
+        world.weighed(torch.ones(6, dtype=torch.float64)), world.weighed(None),
+    ))  # fmt: skip
+    assert none == pytest.approx(even, rel=1e-12)
+
+
+@pytest.mark.parametrize("real", [None, torch.tensor([[True, True, False], [True, False, False]])])
+def test_boundaries_have_the_slope_of_their_formula_twice_over(real):
+    teacher = drawn(2, 3, 4, seed=1)
+    teacher[0, 0, 0] = 0.0  # is off
+
+    def rows(student):
+        return activation_boundaries_rows(student, teacher, 0.5, "mean", real)
+
+    student = drawn(2, 3, 4).requires_grad_()
+    assert torch.autograd.gradcheck(rows, student)
+    assert torch.autograd.gradgradcheck(rows, student)
+    assert torch.allclose(rows(student), rows(student.detach()))
+
+
+@pytest.mark.parametrize("size", [(2, 2), (3, 5), (4, 4), (5, 3), (7, 7), (9, 6)])
+def test_coarse_means_are_adaptive_averages(size):
+    student, teacher = drawn(2, 3, *size), drawn(2, 3, *size, seed=1)
+    expected, weight = F.mse_loss(student, teacher, reduction="none").flatten(1).mean(1), 1.0
+    for cells in (4, 2, 1):
+        if cells < size[0]:
+            weight /= 2
+            coarse = (F.adaptive_avg_pool2d(side, cells) for side in (student, teacher))
+            expected = expected + weight * F.mse_loss(*coarse, reduction="none").flatten(1).mean(1)
+    assert torch.allclose(hierarchical_rows(student, teacher), expected / (2 - weight), rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(3, 3), (2, 2)])
+def test_a_gate_reads_both_maps_side_by_side(size):
+    fusion = Fusion(2, 4, 3, deepest=False).double()
+    given, deeper = drawn(5, 2, 3, 3), drawn(5, 4, *size)
+    beside = F.interpolate(deeper, size=(3, 3), mode="nearest")
+    fused = fusion.enter(given)
+    gates = torch.sigmoid(fusion.gate(torch.cat([fused, beside], dim=1)))
+    assert torch.allclose(fusion(given, deeper, (3, 3))[1], fused * gates[:, :1] + beside * gates[:, 1:], rtol=1e-12)
 
 
 def test_draws_are_even_and_depend_on_each_of_seed_example_and_view():

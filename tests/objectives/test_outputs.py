@@ -306,6 +306,21 @@ def test_correlation_lies_between_0_and_2(logits):
     assert torch.allclose(correlation_distances(4 * student + 9, student), torch.zeros(1, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("weight", [None, torch.tensor([1.0, 0.0, 0.5, 2.0], dtype=torch.float64)])
+def test_correlations_have_the_slope_of_their_formula_twice_over(weight):
+    """Rows that vary, and rows that are as good as constant."""
+    random = torch.Generator().manual_seed(0)
+    varied, other = (torch.rand(2, 4, generator=random, dtype=torch.float64) for _ in range(2))
+    rows = torch.cat([varied, 0.3 + 1e-5 * varied]).requires_grad_()
+    others = torch.cat([other, other])
+
+    def distances(rows):
+        return correlation_distances(rows, others, weight)
+
+    assert torch.autograd.gradcheck(distances, rows, eps=1e-9, atol=1e-4)
+    assert torch.autograd.gradgradcheck(distances, rows)
+
+
 def test_constant_entries_have_no_correlation_and_a_finite_slope():
     constant, other = torch.full((1, 4), 0.1), torch.tensor([[0.1, 0.7, 0.1, 0.1]])
     assert correlation_distances(constant, constant).item() == 0
@@ -486,10 +501,7 @@ def test_taps_that_were_not_read(world):
         objective(world.student, world.teacher, world.batch)
 
 
-# torchdistill 1.1.5 says the same, but for what is known:
-#   KDLoss without labels: no square of the temperature (see `limbeck.objectives.convert`)
-#   LogitStdKDLoss: the deviation of a sample (n - 1), and 1e-7 beside it; ours is of all (n), with a floor
-#   DISTLoss: 1e-8 beside the product of lengths, so that rare classes count less; ours has a floor in proportion
+# torchdistill 1.1.5 says the same, but for what docs/torchdistill.md lists.
 
 
 def theirs(name, student, teacher, labels=None, **settings):

@@ -11,9 +11,10 @@ from torch.nn import functional as F  # noqa: N812
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
 from limbeck.objectives.bridges import Bridge
+from limbeck.objectives.by_hand import with_gradient
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
-from limbeck.objectives.positions import mean, total
+from limbeck.objectives.positions import real_only, size, total
 from limbeck.objectives.ranges import check_choice, check_positive
 from limbeck.objectives.reading import bridge_at, bridged, read_both, taps_needed
 from limbeck.objectives.reduce import weighted_mean
@@ -54,8 +55,24 @@ def activation_boundaries_rows(
         >>> activation_boundaries_rows(torch.tensor([[0.5, 0.5, 3.0]]), torch.tensor([[2.0, -2.0, 0.1]]))
         tensor([2.5000])
     """
-    lacking = torch.where(teacher > 0, F.relu(margin - student), F.relu(margin + student)) ** 2
-    return total(lacking, real) if variant == "paper" else mean(lacking, real)
+    rows = with_gradient(_squares, _squares_by_hand, student, teacher.detach(), margin, real)
+    return rows if variant == "paper" else rows / size(student, real)
+
+
+def _squares(student: Tensor, teacher: Tensor, margin: float, real: Tensor | None) -> Float[Tensor, " b"]:
+    return total(F.relu(margin + _towards(student, teacher) * student) ** 2, real)
+
+
+def _squares_by_hand(student: Tensor, teacher: Tensor, margin: float, real: Tensor | None) -> tuple[Tensor, Tensor]:
+    towards = _towards(student, teacher)
+    lacking = real_only((towards * student).add_(margin).relu_(), real)
+    rows: Tensor = torch.linalg.vector_norm(lacking.flatten(1), dim=1).square()
+    return rows, towards.mul_(2).mul_(lacking)
+
+
+def _towards(student: Tensor, teacher: Tensor) -> Tensor:
+    """-1 where the student should rise above the margin, 1 where it should fall below minus the margin."""
+    return torch.where(teacher > 0, -1, 1).to(student.dtype)
 
 
 class ActivationBoundaries(Objective):

@@ -1,6 +1,7 @@
 r"""DIST: the correlation of probabilities, along each row and along each class of the batch (Huang et al. 2022)."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -8,13 +9,14 @@ from torch import Tensor
 
 from limbeck.core.batch import Batch
 from limbeck.core.signals import Signals
+from limbeck.objectives.by_hand import with_gradient
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
 from limbeck.objectives.outputs import both_logits
 from limbeck.objectives.ranges import check_at_least_zero, check_temperature
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.shapes import check_alike
-from limbeck.objectives.tempered import log_probabilities
+from limbeck.objectives.tempered import probabilities
 from limbeck.objectives.text import settings
 
 CARD = MethodCard(
@@ -55,19 +57,45 @@ def correlation_distances(
         >>> correlation_distances(2 * rows + 5, rows), correlation_distances(-rows, rows).round(decimals=3)
         (tensor([0.]), tensor([2.]))
     """
-    directions = [_direction(side, weight) for side in (student, teacher.detach())]
-    return (directions[0] - directions[1]).square().sum(dim=1) / 2
+    return with_gradient(_distances, _distances_by_hand, student, teacher.detach(), weight)
 
 
-def _direction(values: Float[Tensor, "n k"], weight: Float[Tensor, " k"] | None) -> Float[Tensor, "n k"]:
-    share = torch.full_like(values[0], 1 / values.shape[1])
-    if weight is not None:
+class _Rows(NamedTuple):
+    """Rows of one side, each entry times the root of its share: the weighted sum of squares is a plain one."""
+
+    values: Tensor
+    root: Tensor | None
+    direction: Tensor
+    least: Tensor
+    divisor: Tensor
+
+
+def _rows(values: Float[Tensor, "n k"], weight: Float[Tensor, " k"] | None) -> _Rows:
+    root = None  # equal shares leave the direction alone
+    if weight is None:
+        centred = values - values.mean(dim=1, keepdim=True)
+    else:
         weight = weight.to(values.dtype)
         share = weight / weight.sum().clamp(min=torch.finfo(values.dtype).tiny)
-    centred = (values - (share * values).sum(dim=1, keepdim=True)) * share.sqrt()
-    size = (share * values.square()).sum(dim=1, keepdim=True)
-    squared = torch.maximum(centred.square().sum(dim=1, keepdim=True), FLOOR**2 * size)
-    return centred / squared.clamp(min=torch.finfo(values.dtype).tiny).sqrt()
+        root = share.sqrt()
+        centred, values = (values - (values @ share)[:, None]) * root, values * root
+    least = FLOOR * torch.linalg.vector_norm(values, dim=1, keepdim=True) + torch.finfo(values.dtype).tiny ** 0.5
+    divisor = torch.maximum(torch.linalg.vector_norm(centred, dim=1, keepdim=True), least)
+    return _Rows(values, root, centred / divisor, least, divisor)
+
+
+def _distances(student: Tensor, teacher: Tensor, weight: Tensor | None) -> Float[Tensor, " n"]:
+    return (_rows(student, weight).direction - _rows(teacher, weight).direction).square().sum(dim=1) / 2
+
+
+def _distances_by_hand(student: Tensor, teacher: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    mine = _rows(student, weight)
+    apart = mine.direction - _rows(teacher, weight).direction
+    along = torch.linalg.vecdot(apart, mine.direction)[:, None]
+    constant = mine.values * (FLOOR**2 / mine.least)  # their divisor does not depend on how they vary
+    pull = torch.where(mine.divisor > mine.least, mine.direction, constant)
+    gradient = torch.addcmul(apart, along, pull, value=-1).div_(mine.divisor)
+    return torch.linalg.vecdot(apart, apart) / 2, gradient if mine.root is None else gradient.mul_(mine.root)
 
 
 class DIST(Objective):
@@ -117,15 +145,19 @@ class DIST(Objective):
 
     def on_tensors(self, student: Tensor, other: Tensor, weight: Tensor | None = None) -> Tensor:
         """The sum of both terms for student and teacher logits of shape `(b, classes)`."""
-        return torch.stack(self._relations(student, other, weight)).sum()
+        inter, intra = self._relations(student, other, weight)
+        return inter + intra
 
     def _relations(self, student: Tensor, other: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
         check_alike(student, other)
-        p, q = (log_probabilities(side, self.temperature, self.standardize).exp() for side in (other.detach(), student))
-        scale = self.temperature**2
+        p, q = (probabilities(side, self.temperature, self.standardize) for side in (other.detach(), student))
         inter = weighted_mean(correlation_distances(q, p), weight)
         intra = correlation_distances(q.T, p.T, weight).mean()
-        return scale * self.beta * inter, scale * self.gamma * intra
+        return self._scaled(self.beta, inter), self._scaled(self.gamma, intra)
+
+    def _scaled(self, factor: float, value: Tensor) -> Tensor:
+        factor *= self.temperature**2
+        return value if factor == 1 else factor * value
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""

@@ -48,7 +48,7 @@ def flow(first: Float[Tensor, "b m _ _"], second: Float[Tensor, "b n _ _"]) -> F
 
 def fsp_rows(student: Float[Tensor, "b m n"], teacher: Float[Tensor, "b m n"]) -> Float[Tensor, " b"]:
     """`||G_t - G_s||_F^2` of each row's flows."""
-    return ((teacher - student) ** 2).sum(dim=(1, 2))
+    return F.mse_loss(student, teacher, reduction="none").flatten(1).sum(dim=1)
 
 
 class FSP(Objective):

@@ -78,8 +78,10 @@ class HardLabels(Objective):
         del teacher
         if student.logits is None or batch.target is None:
             raise ModelError("hard-labels needs logits and a labelled batch; leave it out for unlabelled data")
-        rows = cross_entropy_rows(student.logits, _known(batch.target, batch.target_mask), self.label_smoothing)
         mix = batch.mix
+        if mix is None and batch.target_mask is None:
+            return {"hard-labels": self._mean(student.logits, batch.target, batch.weight)}
+        rows = cross_entropy_rows(student.logits, _known(batch.target, batch.target_mask), self.label_smoothing)
         if mix is not None:
             others = cross_entropy_rows(student.logits, _known(mix.target, mix.target_mask), self.label_smoothing)
             rows = others + mix.share.to(rows.dtype) * (rows - others)
@@ -92,7 +94,12 @@ class HardLabels(Objective):
                 f"hard-labels compares logits of shape {tuple(student.shape)} with {len(student)} class indices; got "
                 f"{str(other.dtype).removeprefix('torch.')} of shape {tuple(other.shape)}"
             )
-        return weighted_mean(cross_entropy_rows(student, other, self.label_smoothing), weight)
+        return self._mean(student, other, weight)
+
+    def _mean(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        if weight is None:  # in one step
+            return F.cross_entropy(full_precision(logits), target, label_smoothing=self.label_smoothing)
+        return weighted_mean(cross_entropy_rows(logits, target, self.label_smoothing), weight)
 
     def extra_repr(self) -> str:
         """Arguments that differ from the default."""

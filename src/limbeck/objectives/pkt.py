@@ -78,9 +78,9 @@ def pkt(
     # sum(p (log p - log q)), where affinities are divided by their sums after they are added up
     apart = (nearer * log_p) @ among - (nearer * log_q) @ among
     divergence = apart * inverse(other_total) + log_of_sum(total) - log_of_sum(other_total)
-    if variant == "code":
-        divergence = divergence / counts.sum().clamp_min(1)
-    return mean_over(divergence, weights)
+    value = divergence.mean() if weight is None else mean_over(divergence, weights)
+    rows = len(divergence) if weight is None else counts.sum().clamp_min(1)
+    return value / rows if variant == "code" else value
 
 
 class PKT(Objective):

@@ -64,6 +64,9 @@ def mean(values: Tensor, real: Tensor | None = None) -> Float[Tensor, " b"]:
         >>> mean(torch.tensor([[[1.0], [5.0], [9.0]]]), torch.tensor([[True, True, False]]))
         tensor([3.])
     """
-    if real is None:
-        return values.flatten(1).mean(dim=1)
-    return total(values, real) / (real.sum(dim=1) * values.shape[2]).clamp_min(1)
+    return total(values, real) / size(values, real)  # a quotient of sums: the gradient of `Tensor.mean` makes a map
+
+
+def size(features: Tensor, real: Tensor | None = None) -> Tensor | int:
+    """How many values a row has, padding left out; at least 1."""
+    return features.shape[1:].numel() if real is None else (real.sum(dim=1) * features.shape[2]).clamp_min(1)

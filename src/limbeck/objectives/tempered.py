@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from limbeck.objectives.reduce import full_precision
 
@@ -39,8 +40,19 @@ def log_probabilities(
         temperature: T > 0.
         standardize: whether `z` is standardised first.
     """
+    return torch.log_softmax(_softened(logits, temperature, standardize), dim=1)
+
+
+def probabilities(
+    logits: Float[Tensor, "b classes"], temperature: float, standardize: bool = False
+) -> Float[Tensor, "b classes"]:
+    """`softmax(z / T)`, where logarithms are not needed; see `log_probabilities`."""
+    return torch.softmax(_softened(logits, temperature, standardize), dim=1)
+
+
+def _softened(logits: Tensor, temperature: float, standardize: bool) -> Tensor:
     logits = standardized(logits) if standardize else full_precision(logits)
-    return torch.log_softmax(logits / temperature, dim=1)
+    return logits / temperature if temperature != 1 else logits
 
 
 def log_mixture(
@@ -62,4 +74,4 @@ def log_mixture(
 
 def divergence(log_p: Float[Tensor, "b classes"], log_q: Float[Tensor, "b classes"]) -> Float[Tensor, " b"]:
     """`KL(p || q)` of each row in nats, from log-probabilities."""
-    return (log_p.exp() * (log_p - log_q)).sum(dim=1)
+    return F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(dim=1)

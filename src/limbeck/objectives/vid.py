@@ -14,7 +14,7 @@ from limbeck.core.signals import Signals
 from limbeck.objectives.bridges import Bridge
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective, Shapes
-from limbeck.objectives.positions import mean, total
+from limbeck.objectives.positions import real_only
 from limbeck.objectives.ranges import check_at_least, check_choice
 from limbeck.objectives.reading import bridge_at, bridged, built, read_both, shape_at, taps_needed
 from limbeck.objectives.reduce import weighted_mean
@@ -42,25 +42,35 @@ _LEAST = 1e-5
 def vid_rows(
     mean_of: Float[Tensor, "b *shape"],
     teacher: Float[Tensor, "b *shape"],
-    variance: Float[Tensor, "..."],
+    variance: Float[Tensor, " channels"],
     variant: str = "paper",
     real: Tensor | None = None,
 ) -> Float[Tensor, " b"]:
     """`sum log(sigma_c) + (t - mu)^2 / (2 sigma_c^2)`: minus the log-likelihood, without `log(2 pi) / 2` an element.
 
+    Squares are added up over positions before a variance divides them, so that no other map is made.
+
     Args:
         mean_of: mu, what the student predicts.
-        teacher: t, of the same shape.
-        variance: sigma^2, one a channel, shaped to broadcast.
+        teacher: t, of the same shape: `(b, channels)`, `(b, tokens, channels)` or `(b, channels, rows, columns)`.
+        variance: sigma^2, one a channel.
         variant: "paper": the sum over all elements; "mean": their mean, as in common code.
         real: true where a token is real.
 
     Example:
-        >>> vid_rows(torch.ones(1, 4), torch.zeros(1, 4), torch.tensor(1.0))
+        >>> vid_rows(torch.ones(1, 4), torch.zeros(1, 4), torch.ones(4))
         tensor([2.])
     """
-    values = (variance.log() + (teacher - mean_of) ** 2 / variance) / 2
-    return total(values, real) if variant == "paper" else mean(values, real)
+    squares = real_only(F.mse_loss(mean_of, teacher, reduction="none"), real)
+    positions: Tensor | int = 1
+    if squares.ndim == 4:
+        squares, positions = squares.flatten(2).sum(dim=2), squares.shape[2:].numel()
+    elif squares.ndim == 3:
+        squares, positions = squares.sum(dim=1), squares.shape[1] if real is None else real.sum(dim=1)
+    rows = (squares @ variance.reciprocal() + positions * variance.log().sum()) / 2
+    if variant == "paper":
+        return rows
+    return rows / len(variance) / (positions.clamp_min(1) if isinstance(positions, Tensor) else positions)
 
 
 class VID(Objective):
@@ -112,8 +122,6 @@ class VID(Objective):
         mine, other = read_both(CARD.name, (student, self.student), (teacher, self.teacher))
         mine, other, real = bridged(CARD.name, self.bridge, mine, other, batch)
         variance = F.softplus(built(self.alpha, CARD.name)) + _LEAST
-        if other.ndim == 4:
-            variance = variance[:, None, None]
         rows = vid_rows(mine, other, variance, self.variant, real)
         return {CARD.name: weighted_mean(rows, batch.weight)}
 
