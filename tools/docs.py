@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 import limbeck as lk
 from limbeck.lineage.record import Lineage
 from limbeck.objectives.card import CARD_PARTS
+from limbeck.objectives.measured import MEASURED
 from limbeck.objectives.support import SIGNALS, SUPPORT, Support
 from limbeck.recipe import json_schema
 from limbeck.recipe.model import Recipe
@@ -103,7 +104,10 @@ def methods_page() -> str:
     lines.append("Losses of other toolkits in these terms: [converters.md](converters.md).")
     for card in lk.methods():
         lines += ["", f"## {card.name}", "", card.summary, ""]
-        lines += [f"- **{key}**: {getattr(card, key)}" for key in CARD_PARTS]
+        for key in CARD_PARTS:
+            lines.append(f"- **{key}**: {getattr(card, key)}")
+            if key == "memory" and card.name in MEASURED:
+                lines.append(f"- **measured**: {MEASURED[card.name]} ([figures.md](figures.md#objectives))")
     return "\n".join(lines) + "\n"
 
 

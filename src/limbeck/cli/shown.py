@@ -201,6 +201,8 @@ def sheet_lines(found: "Sheet") -> list[str]:
         lines += put(13, "  also", ", ".join(found.also_called))
     for key in CARD_PARTS:
         lines += put(13, f"  {key}", getattr(card, key))
+        if key == "memory" and found.measured is not None:
+            lines += put(13, "  measured", str(found.measured))
     lines += put(13, "  tasks", ", ".join(found.tasks)) + put(13, "  Python", found.python)
     lines += ["", "settings" if found.settings else "no settings"]
     for each in found.settings:

@@ -11,7 +11,7 @@ class MethodCard:
         name: its name in recipes.
         summary: what it does, in a sentence.
         needs: signals, labels and tasks it needs.
-        cost: time beside the student's own step, and what was measured of it (docs/figures.md).
+        cost: time beside the student's own step; what was measured stands in `measured.MEASURED`.
         memory: likewise, where the bridges are counted that are dropped afterwards.
         variants: other formulas and options that it offers, and by which setting; "none" where it has one formula.
         helps: when it has been seen to help.

@@ -22,9 +22,8 @@ CARD = MethodCard(
     name="correlation-congruence",
     summary="The student keeps the correlation, under a kernel, of every two examples of a batch.",
     needs="logits or one tap a side, of any widths; padded tokens are left out; no labels",
-    cost="one kernel matrix a side, batch^2 x width products, and `order` powers of it; measured at batch 256: 3.5 "
-    "times soft-targets",
-    memory="batch^2 numbers a side and power; kept for backward at batch 256: 1,303 KB",
+    cost="one kernel matrix a side, batch^2 x width products, and `order` powers of it",
+    memory="batch^2 numbers a side and power",
     variants="kernel: gaussian (on vectors of length 1), bilinear",
     helps="beside soft targets, which look at one example at a time; fine-grained classes and faces in the paper",
     hurts="batches of random examples of many classes, whose correlations are all alike (the paper draws several "

@@ -26,10 +26,9 @@ CARD = MethodCard(
     name="crd",
     summary="Each side's embedding of an example finds the other side's among those of other examples.",
     needs="one tap a side, pooled where it has positions; no labels (negatives may share the example's class)",
-    cost="a linear map a side, and batch x (batch + memory) x width products; measured at batch 256: 20.5 times "
-    "soft-targets",
-    memory="the maps, dropped afterwards; batch x (batch + memory) numbers a direction; 8 x width + 9 bytes a slot of "
-    "the memory; kept for backward at batch 256: 1,529 KB",
+    cost="a linear map a side, and batch x (batch + memory) x width products",
+    memory="the maps, dropped afterwards; batch x (batch + memory) numbers a direction; 8 x width + 9 bytes a "
+    "slot of the memory",
     variants="examples: none (InfoNCE), or the data set's size (the paper's critic); constant (the authors' code "
     "divides by it)",
     helps="the layer before the classifier; transfer of representations; beside soft targets",

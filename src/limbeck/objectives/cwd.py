@@ -21,10 +21,8 @@ CARD = MethodCard(
     name="channel-wise",
     summary="Each channel, softened over positions, follows the teacher's channel.",
     needs="one tap a side with positions (grids or tokens); no labels",
-    cost="one softmax over positions a channel; a 1x1 convolution where channels differ; measured at batch 256: 25.3 "
-    "times soft-targets",
-    memory="both taps' activations, twice; the convolution, dropped afterwards; kept for backward at batch 256: 7,848 "
-    "KB",
+    cost="one softmax over positions a channel; a 1x1 convolution where channels differ",
+    memory="both taps' activations, twice; the convolution, dropped afterwards",
     variants="none; temperature",
     helps="dense prediction: segmentation and detection maps, logits with positions included",
     hurts="classification, where positions matter little; maps of a few pixels",

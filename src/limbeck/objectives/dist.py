@@ -23,9 +23,8 @@ CARD = MethodCard(
     name="dist",
     summary="Pearson's correlation of student and teacher, over the classes of a row and over the rows of a class.",
     needs="teacher logits; multiclass; no labels; the value depends on who shares the batch",
-    cost="two softmaxes and the correlations of all rows and all classes, batch x classes; measured at batch 256: 2.4 "
-    "times soft-targets",
-    memory="batch x classes numbers, several a side; kept for backward at batch 256: 66 KB",
+    cost="two softmaxes and the correlations of all rows and all classes, batch x classes",
+    memory="batch x classes numbers, several a side",
     variants="standardize (logits of mean 0 and deviation 1 first)",
     helps="a teacher much stronger than the student, trained with strong augmentation: relations are easier to match",
     hurts="small batches and many classes: a class that nobody in the batch resembles has a correlation of noise; "

@@ -20,10 +20,8 @@ CARD = MethodCard(
     name="fsp",
     summary="The products between channels of two layers, summed over positions, are the teacher's.",
     needs="two taps a side, grids or tokens of a square (no padding); no labels",
-    cost="a channels x channels matrix an example, channels^2 x positions; 1x1 convolutions where channels differ; "
-    "measured at batch 256: 56.2 times soft-targets",
-    memory="both taps' activations of both layers; channels^2 numbers an example; the convolutions, dropped "
-    "afterwards; kept for backward at batch 256: 13,520 KB",
+    cost="a channels x channels matrix an example, channels^2 x positions; 1x1 convolutions where channels differ",
+    memory="both taps' activations of both layers; channels^2 numbers an example; the convolutions, dropped afterwards",
     variants="none",
     helps="residual nets of one family, before and after a stage; as a first stage of training",
     hurts="unlike architectures; the value grows with the fourth power of the activations",

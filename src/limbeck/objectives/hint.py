@@ -22,9 +22,8 @@ CARD = MethodCard(
     name="hint",
     summary="A regressor on a student's layer predicts a teacher's layer, element by element.",
     needs="one tap a side; no labels",
-    cost="a 1x1 convolution (student x teacher channels) at every position; measured at batch 256: 16.9 times "
-    "soft-targets",
-    memory="the regressor, dropped afterwards; both taps' activations; kept for backward at batch 256: 4,712 KB",
+    cost="a 1x1 convolution (student x teacher channels) at every position",
+    memory="the regressor, dropped afterwards; both taps' activations",
     variants="variant: paper (half the sum of squares), mean-square (common code); in two stages with preset: fitnets,"
     " or beside other terms in one",
     helps="deep thin students that are hard to train from the start; the middle of the network, early in training",

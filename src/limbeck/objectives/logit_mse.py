@@ -21,8 +21,8 @@ CARD = MethodCard(
     name="logit-mse",
     summary="The student regresses the teacher's logits: what soft targets become at a very high temperature.",
     needs="teacher logits; multiclass, binary or multilabel; no labels",
-    cost="batch x classes differences, no softmax; measured at batch 256: 0.4 times soft-targets",
-    memory="batch x classes numbers a side; kept for backward at batch 256: 10 KB",
+    cost="batch x classes differences, no softmax",
+    memory="batch x classes numbers a side",
     variants="centre (without each row's mean); scale: half-sum (the paper), mean (common code); standardize (logits "
     "of mean 0 and deviation 1 first)",
     helps="few classes and a student with room to match every logit; noisy labels",

@@ -22,10 +22,8 @@ CARD = MethodCard(
     name="nst",
     summary="Taken as samples, the channels' activation patterns have the teacher's distribution, by squared MMD.",
     needs="one tap a side with positions (of tokens with padding equally many on both sides), any channels; no labels",
-    cost="three channel x channel matrices an example, channels^2 x positions; nothing is learned; measured at batch "
-    "256: 29.9 times soft-targets",
-    memory="both taps' activations; three times channels^2 numbers an example; kept for backward at batch 256: 9,408 "
-    "KB",
+    cost="three channel x channel matrices an example, channels^2 x positions; nothing is learned",
+    memory="both taps' activations; three times channels^2 numbers an example",
     variants="kernel: poly (the paper's degree 2), linear",
     helps="unlike numbers of channels; late convolutional layers",
     hurts="maps of a few pixels; many channels, whose matrices are large",

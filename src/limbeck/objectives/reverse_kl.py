@@ -20,8 +20,8 @@ CARD = MethodCard(
     name="reverse-kl",
     summary="KL(student || teacher): the student is punished for what the teacher finds unlikely, not for leaving out.",
     needs="teacher logits; multiclass; no labels",
-    cost="as soft-targets; measured at batch 256: 0.6 times soft-targets",
-    memory="batch x classes numbers a side; kept for backward at batch 256: 30 KB",
+    cost="as soft-targets",
+    memory="batch x classes numbers a side",
     variants="standardize (logits of mean 0 and deviation 1 first)",
     helps="many classes and a student too small to cover all of the teacher's distribution (generation, large "
     "vocabularies)",

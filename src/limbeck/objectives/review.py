@@ -24,10 +24,9 @@ CARD = MethodCard(
     name="review",
     summary="The student's stages, fused from the deepest up, predict the teacher's stages at several coarsenesses.",
     needs="two taps or more a side, from shallow to deep, grids or tokens of a square (no padding); no labels",
-    cost="a 1x1 convolution, a 3x3 convolution and a gate a stage, 9 x width x channels products a position; often "
-    "more than a small student; measured at batch 256: 1002.5 times soft-targets",
-    memory="the convolutions, dropped afterwards; maps of `width` channels at every stage's size; kept for backward at"
-    " batch 256: 94,950 KB",
+    cost="a 1x1 convolution, a 3x3 convolution and a gate a stage, 9 x width x channels products a position; "
+    "often more than a small student",
+    memory="the convolutions, dropped afterwards; maps of `width` channels at every stage's size",
     variants="none; the authors' batch normalisation is left out",
     helps="convolutional nets with stages; detection and segmentation too",
     hurts="small budgets; students far narrower than `width`",

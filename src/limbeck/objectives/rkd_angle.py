@@ -22,9 +22,9 @@ CARD = MethodCard(
     name="rkd-angle",
     summary="The student keeps the angles between triplets of examples.",
     needs="logits or one tap a side, of any widths; padded tokens are left out; no labels",
-    cost="batch^3 cosines a side, batch^3 x width products; measured at batch 256: 272.7 times soft-targets",
-    memory="batch^2 numbers a side, and a stretch of the batch^3 cosines at a time, which is made again for the "
-    "gradient; kept for backward at batch 256: 1,374 KB",
+    cost="batch^3 cosines a side, batch^3 x width products",
+    memory="batch^2 numbers a side, and a stretch of the batch^3 cosines at a time, which is made again for "
+    "the gradient",
     variants="variant: paper (triplets of different rows), code (the authors' mean also counts triplets that name a "
     "row twice)",
     helps="embeddings and retrieval, beside rkd-distance; it fixes shape where distances fix size",

@@ -23,7 +23,7 @@ CARD = MethodCard(
     summary="The student matches the teacher's class probabilities, softened by a temperature.",
     needs="teacher logits; multiclass; no labels, so unlabelled examples serve",
     cost="two softmaxes, batch x classes; the unit in which others are measured",
-    memory="batch x classes numbers a side; kept for backward at batch 256: 20 KB",
+    memory="batch x classes numbers a side",
     variants="classes (a subset); standardize (logits of mean 0 and deviation 1 first)",
     helps="few labels and much unlabelled data; a teacher well above the student; augmentation seen by both",
     hurts="a small student at a high temperature (a fixed T=4 lost to no teacher twice with 3K and 11K parameters "

@@ -24,10 +24,8 @@ CARD = MethodCard(
     name="vid",
     summary="A bound on mutual information: the teacher's layer under a Gaussian that the student's layer predicts.",
     needs="one tap a side; no labels",
-    cost="a 1x1 convolution (student x teacher channels) at every position; measured at batch 256: 25.9 times "
-    "soft-targets",
-    memory="the convolution and a variance a channel, dropped afterwards; both taps' activations, twice; kept for "
-    "backward at batch 256: 7,848 KB",
+    cost="a 1x1 convolution (student x teacher channels) at every position",
+    memory="the convolution and a variance a channel, dropped afterwards; both taps' activations, twice",
     variants="variant: paper (sum over elements), mean (common code)",
     helps="layers with channels of unlike scale: those that cannot be predicted get a large variance and weigh less",
     hurts="as with hints, late layers bind a small student; the value may be negative, so shares of the loss mislead",

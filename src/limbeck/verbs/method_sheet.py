@@ -10,6 +10,7 @@ from importlib import import_module
 from limbeck.errors import InputError
 from limbeck.objectives import METHODS, MethodCard
 from limbeck.objectives.aliases import also_called, known_as
+from limbeck.objectives.measured import MEASURED, Measured
 from limbeck.objectives.support import SUPPORT, TAPS_INSTEAD, Support
 from limbeck.recipe.settings import AUTO, SECTIONS
 from limbeck.task import OBJECTIVES
@@ -47,6 +48,7 @@ class Sheet:
     Attributes:
         card: what is said about it by hand.
         also_called: what it is called elsewhere; recipes take its name alone.
+        measured: what it cost in time and memory; `None`: nobody has measured it.
         python: its class.
         tasks: kinds of task for which it is defined.
         settings: its variants.
@@ -57,6 +59,7 @@ class Sheet:
 
     card: MethodCard
     also_called: tuple[str, ...]
+    measured: Measured | None
     python: str
     tasks: tuple[str, ...]
     settings: tuple[Setting, ...]
@@ -92,6 +95,7 @@ def sheet(name: str) -> Sheet:
     return Sheet(
         card=import_module(module).CARD,
         also_called=also_called(name),
+        measured=MEASURED.get(name),
         python=f"limbeck.objectives.{attribute}",
         tasks=tuple(task for task, methods in OBJECTIVES.items() if name in methods),
         settings=_settings(cls),
