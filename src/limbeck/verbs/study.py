@@ -135,10 +135,11 @@ def study(
         refuse_early(folder)
         with plain_shortage("labelling or measuring", smaller(read.train.batch_size)):
             made = plan(read, given)
-            named_ones = list(read.study.teachers if teachers is None else teachers) if kind == "teachers" else []
+            named_ones = (read.study.teachers if teachers is None else teachers) if kind == "teachers" else ()
             others, via = _entrants(
-                named_ones, read, lambda keys, own: plan(recipe_of(recipe, own, changes | keys), own), given
-            )
+                named_ones, read, lambda keys, own: plan(recipe_of(recipe, own, changes | keys), own), given,
+                where="study.teachers" if teachers is None else "--teachers",
+            )  # fmt: skip
             if any(each.recipe.teacher.grows for each in (made, *others.values())):
                 raise RecipeError(
                     "teacher: studies compare what a finished teacher does, and with teacher.peers or teacher.ema "
@@ -155,18 +156,21 @@ def study(
 
 def _entrants(
     teachers: Sequence[str | Mapping[str, Any]], recipe: "Recipe", planned: "Callable[[dict[str, Any], Given], Plan]",
-    given: "Given",
+    given: "Given", *, where: str,
 ) -> "tuple[dict[str, Plan], tuple[tuple[str, tuple[Plan, ...]], ...]]":  # fmt: skip
     """The plan of each teacher by its name, and the plans of assistants with the name of the teacher they begin at."""
-    from limbeck.verbs.several import apart, called, written
+    from limbeck.verbs.several import apart, blamed, called, refuse_twice, written
 
+    refuse_twice(teachers, where)
     plans, via = {}, []
     for teacher, assistants in map(apart, teachers):
         name, own = called(teacher), {"teacher": written(teacher, recipe)}
-        plans[name] = planned(own, given)
+        with blamed(teacher, where):
+            plans[name] = planned(own, given)
         if assistants:
             alone = replace(given, student=None)
-            via.append((name, tuple(planned(own | {"student": student}, alone) for student in assistants)))
+            with blamed(f"the assistants of {name}", where):
+                via.append((name, tuple(planned(own | {"student": student}, alone) for student in assistants)))
     return plans, tuple(via)
 
 

@@ -29,10 +29,11 @@ BASELINE, STUDENT, TEACHER, BETWEEN, VIA = (
 def design(plan: Plan, options: Options) -> Design:
     """One student, taught by each teacher in turn, by way of its assistants where it has any, and by none."""
     if not options.teachers or len(options.teachers) + len(options.via) < 2:
+        got = f"only {listed(list(options.teachers))}" if options.teachers else "none"
         raise RecipeError(
-            "study teachers compares at least two: --teachers resnet,wide-mlp, or the recipe's study.teachers: "
-            "[{train: {family: resnet, width: 8}}, {train: {family: resnet, width: 32}}]; or one with assistants: "
-            "[{train: {family: resnet, width: 32}, via: [{family: convnet, width: 16}]}]"
+            f"study teachers compares at least two, got {got}: --teachers resnet,wide-mlp, or the recipe's "
+            "study.teachers: [{train: {family: resnet, width: 8}}, {train: {family: resnet, width: 32}}]; or one with "
+            "assistants: [{train: {family: resnet, width: 32}, via: [{family: convnet, width: 16}]}]"
         )
     baseline = comparison_arms(plan.recipe, plan.splits, len(_listening(plan).candidates))[0]
     members = [Member(BASELINE, "the student without a teacher", plan, constant(baseline), line=BASELINE, tutor=None)]
