@@ -30,13 +30,24 @@ def render(study: StudyRecord) -> str:
         },
         "soft": None,
     }
+    metric = study.metric.name.capitalize()
     values: dict[str, Any] = {
         "study": study,
         "when": when(study.created),
         "figures": shown,
         "tables": view.tables,
         "teachers": [_teacher(study, place) for place in range(len(study.teachers))],
+        "teacher_head": [
+            "Teacher",
+            f"{metric} on test",
+            "Parameters",
+            "Labels",
+            "Training",
+            "Labelling",
+            "How it was heard",
+        ],
         "trials": _trials(study),
+        "trial_head": ["Arm", "Settings", "Steps", f"{metric} on validation", ""],
         "timing": [(name, numbers.duration_s(seconds)) for name, seconds in study.timing_s.items()],
         "machine": _machine(study),
     }

@@ -32,7 +32,8 @@ AREA = (
     "The area is the mean of the validation metric from the first look, at step {}, to the end; its interval is "
     "Student's t over seeds, its p Holm's over the temperatures."
 )
-COLOURS = ("baseline", "teacher-labels", "good", "unsure", "student", "teacher", "bad", "none")
+COLOURS = ("baseline", "teacher", "teacher-labels", "unsure", "bad", "good", "student", "none")
+"""Neighbours look unlike."""
 
 
 def design(plan: Plan, options: Options) -> Design:
