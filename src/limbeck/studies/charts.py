@@ -85,11 +85,16 @@ def _tones() -> "alt.Color":
 
 
 def lines(
-    metric: MetricRecord, *, x: str, colours: Mapping[str, str], log: bool, level: float | None, whole: bool = False
+    metric: MetricRecord,
+    *,
+    x: str,
+    colours: Mapping[str, str],
+    log: bool,
+    level: float | None,
+    whole: bool = False,
+    apart: int = APART,
 ) -> dict[str, Any]:
     """Quality over something: a line for each of several sides, with intervals.
-
-    Lines stand a few pixels apart, so that bars at one place do not cover one another.
 
     Args:
         metric: what is drawn upwards.
@@ -98,6 +103,7 @@ def lines(
         log: whether the horizontal axis is logarithmic.
         level: a quality to mark across; `None`: none.
         whole: whether the horizontal axis counts.
+        apart: pixels between lines, so that bars at one place do not cover one another; 0 where places differ.
     """
     import altair as alt
 
@@ -110,7 +116,7 @@ def lines(
     layers = []
     for place, line in enumerate(colours):
         own = base.transform_filter(alt.FieldEqualPredicate(field="line", equal=line))
-        aside = {"xOffset": APART * (place - (len(colours) - 1) / 2)}
+        aside = {"xOffset": apart * (place - (len(colours) - 1) / 2)}
         layers += [
             own.mark_line(strokeWidth=2, **aside).encode(y=y),
             own.mark_rule(strokeWidth=2, opacity=0.5, **aside).encode(y=alt.Y("low:Q"), y2="high:Q"),
@@ -201,11 +207,12 @@ def _legend(names: Sequence[str]) -> "alt.Legend":
     """Above the plot, in as many columns as there is room for."""
     import altair as alt
 
-    cell = SYMBOL + LETTER * max(map(len, names))
+    cells = [SYMBOL + LETTER * len(name) for name in names]
+    count, room = len(names), f"clamp(floor(width / {max(cells)}), 1, {len(names)})"
     return alt.Legend(
         title=None, orient="top", labelColor="var(--ink)", labelFontSize=12, labelLimit=400, symbolOpacity=1,
         symbolStrokeWidth=2, symbolSize=150, columnPadding=18, rowPadding=4,
-        columns=alt.ExprRef(f"clamp(floor(width / {cell}), 1, {len(names)})"),
+        columns=alt.ExprRef(f"width < {sum(cells)} ? {room} : {count}"),
     )  # fmt: skip
 
 

@@ -118,6 +118,10 @@ class Finding(_Frozen):
     bounds: tuple[float | None, float | None] | None = Field(
         default=None, description="the interval of a place among points (steps, shares), whose ends may be open: null"
     )
+    p_value_holm: float | None = Field(
+        default=None,
+        description="that it is 0, after Holm's correction over the findings of its kind; null: not tested",
+    )
     unit: str
     sentence: str
 

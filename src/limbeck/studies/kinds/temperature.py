@@ -84,6 +84,7 @@ def answer(found: Found) -> Answer:
                 name=f"area under the validation curve, {name} minus labels",
                 value=gap.value,
                 ci95=gap.ci95,
+                p_value_holm=p_values.get(name),
                 unit=f"mean {task.metric.name}",
                 sentence=_gentler(name, gap, p_values.get(name), percent=task.metric.percent),
             )

@@ -191,7 +191,8 @@ def view(study: StudyRecord) -> View:
         ),
         Figure(
             "Quality over seconds", "The same runs over the time they took, with and without the teacher's training "
-            "and the labelling.", charts.lines(metric, x="seconds", colours=timed, log=True, level=level), by_time,
+            "and the labelling.",
+            charts.lines(metric, x="seconds", colours=timed, log=True, level=level, apart=0), by_time,
             "Lines of quality over seconds.", 300,
         ),
     ]  # fmt: skip
