@@ -282,8 +282,8 @@ def run(folder, recipe, students):
         models.append(
             ModelRecord(
                 role=role, name=f"{role}, seed {seed}", seed=seed, settings={}, steps=10, quality=quality,
-                fidelity=None, calibration=None, params=7, macs=None, size_bytes=28, peak_memory_bytes=None, latency_ms=[],
-                train_s=1.0, predictions=file, history=None,
+                fidelity=None, calibration=None, params=7, macs=None, size_bytes=28, peak_memory_bytes=None,
+                latency_ms=[], train_s=1.0, predictions=file, history=None,
             )
         )  # fmt: skip
     made = Record(

@@ -127,10 +127,7 @@ def study(
     several = list(teacher) if isinstance(teacher, Sequence) else [teacher]
     with stoppable(), joined(), lent(*(each for each in several if isinstance(each, nn.Module))):
         read = recipe_of(recipe, given, changes)
-        if read.lineage is not None:
-            raise RecipeError(
-                "lineage: studies train links one by one; remove it, or ask study born-again or study teachers (via)"
-            )
+        _refuse_lineage(read)
         folder = Path(out) if out is not None else Path("studies") / f"{read.name}-{kind}"
         refuse_early(folder)
         with plain_shortage("labelling or measuring", smaller(read.train.batch_size)):
@@ -140,11 +137,7 @@ def study(
                 named_ones, read, lambda keys, own: plan(recipe_of(recipe, own, changes | keys), own), given,
                 where="study.teachers" if teachers is None else "--teachers",
             )  # fmt: skip
-            if any(each.recipe.teacher.grows for each in (made, *others.values())):
-                raise RecipeError(
-                    "teacher: studies compare what a finished teacher does, and with teacher.peers or teacher.ema "
-                    "there is none; use `limbeck distil`, whose baseline tells what they bring"
-                )
+            _refuse_growing([made, *others.values()])
             options = Options(
                 methods=asked, shares=None if shares is None else tuple(shares),
                 without=None if without is None else str(without), teachers=others, via=via,
@@ -152,6 +145,21 @@ def study(
             )  # fmt: skip
             record = run(made, kind, options, folder, progress or Silent())
     return Studied(folder, record)
+
+
+def _refuse_growing(plans: "Sequence[Plan]") -> None:
+    if any(each.recipe.teacher.grows for each in plans):
+        raise RecipeError(
+            "teacher: studies compare what a finished teacher does, and with teacher.peers or teacher.ema there is "
+            "none; use `limbeck distil`, whose baseline tells what they bring"
+        )
+
+
+def _refuse_lineage(recipe: "Recipe") -> None:
+    if recipe.lineage is not None:
+        raise RecipeError(
+            "lineage: studies train links one by one; remove it, or ask study born-again or study teachers (via)"
+        )
 
 
 def _entrants(
