@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 import limbeck as lk
 from limbeck.errors import InputError
@@ -12,6 +13,7 @@ from limbeck.studies.kinds import data as data_kind
 from limbeck.studies.kinds import fidelity, missing_class
 from limbeck.studies.kinds import schedule as schedule_kind
 from limbeck.studies.record import Comparison
+from limbeck.verbs import several
 from limbeck.verbs.planning import planned
 
 TINY = {
@@ -327,9 +329,38 @@ def test_agreement_is_with_the_teacher_though_an_arm_has_its_name(teachers):
     assert all(seed.agreement < 1 for seed in arm.seeds)
 
 
-def test_one_teacher_is_no_comparison(tmp_path):
-    with pytest.raises(InputError, match="at least two"):
-        study("teachers", tmp_path, teachers=["wide-mlp"])
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["wide-mlp"], "at least two, got only wide-mlp"),
+        ([], "at least two, got none"),
+        (["wide-mlp", "nonsense"], "^--teachers: there is no teacher 'nonsense'; a family .* one of resnet, wide-mlp"),
+        (["wide-mlp", "resnt"], r"^--teachers: there is no teacher 'resnt' \(did you mean resnet\?\)"),
+        (["resnet", "resnet"], "^--teachers: 'resnet' is named twice; keep one, or give each settings of its own"),
+        (["wide-mlp", {"train": {"family": "resnt"}}], "^--teachers, resnt: teacher.train.family: .* mean resnet"),
+        (["wide-mlp", {"frm": "x"}], "^--teachers, .*unknown key; did you mean teacher.from"),
+        (["wide-mlp", 3], r"^--teachers: got 3 \(int\), expected a family"),
+        (["wide-mlp", {**TINY["teacher"], "via": [{"family": "ml"}]}], "^--teachers, the assistants of .* mean mlp"),
+    ],
+)  # fmt: skip
+def test_teachers_that_cannot_be_compared_are_named_with_their_option(given, told, tmp_path):
+    with pytest.raises(InputError, match=told):
+        study("teachers", tmp_path, teachers=given)
+    assert not (tmp_path / "teachers").exists()
+
+
+def test_teachers_of_the_recipe_are_told_as_such(tmp_path):
+    with pytest.raises(InputError, match=r"^study\.teachers: there is no teacher 'nonsense'"):
+        study("teachers", tmp_path, overrides={"study.teachers": ["wide-mlp", "nonsense"]})
+
+
+def test_one_teacher_may_have_several_chains_of_assistants():
+    """Each is another arm; only the same chain twice is the same."""
+    one = {**TINY["teacher"], "via": [{"family": "mlp", "width": 16}]}
+    other = {**TINY["teacher"], "via": [{"family": "mlp", "width": 12}]}
+    several.refuse_twice([one, other, TINY["teacher"]], "--teachers")
+    with pytest.raises(InputError, match="named twice"):
+        several.refuse_twice([one, other, one], "--teachers")
 
 
 def test_fidelity_looks_at_a_finished_study(data, tmp_path):
@@ -340,6 +371,25 @@ def test_fidelity_looks_at_a_finished_study(data, tmp_path):
     assert (found.folder / seed.predictions.path).resolve() == (
         data.folder / data.record.arms[0].seeds[0].predictions.path
     ).resolve()
+
+
+def test_a_study_keeps_what_its_teachers_said(data):
+    """Agreement, and what becomes of the teacher's errors, counted by hand from the files; each seed with its own."""
+    target = np.load(data.folder / "predictions/test.npz")["target"]
+    kept = {each.name: np.load(data.folder / each.predictions.path)["logits"] for each in data.record.teachers}
+    teacher = data.record.teachers[0]
+    assert teacher.quality.value == pytest.approx((kept["teacher"].argmax(1) == target).mean())
+    own = data.record.arm("teacher of the same labels, 10%").seeds
+    assert [seed.tutor for seed in own] == ["kept-10-1", "kept-10-2"]
+    for seed in own:
+        ours = np.load(data.folder / seed.predictions.path)["logits"].argmax(1)
+        theirs = kept[seed.tutor].argmax(1)
+        wrong = theirs != target
+        assert seed.agreement == pytest.approx((ours == theirs).mean())
+        assert seed.on_errors.errors == wrong.sum()
+        assert seed.on_errors.repeated == pytest.approx((ours == theirs)[wrong].mean())
+        assert seed.on_errors.right == pytest.approx((ours == target)[wrong].mean())
+        assert seed.on_errors.right_elsewhere == pytest.approx((ours == target)[~wrong].mean())
 
 
 def test_fidelity_of_a_recipe_is_refused(tmp_path):
@@ -363,8 +413,12 @@ def test_rank_correlation_knows_only_the_order():
     noisy = [[value + random.normal() for value in arm] for arm in x]
     value, interval = fidelity.rank_correlation(x, noisy, draws=200)
     assert interval[0] <= value <= interval[1]
+    assert value == pytest.approx(spearmanr(np.concatenate(x), np.concatenate(noisy)).statistic)
     turned, _ = fidelity.rank_correlation(x, [[-value for value in arm] for arm in noisy], draws=200)
     assert turned == pytest.approx(-value)
+    undefined, interval = fidelity.rank_correlation(x, [[1.0] * 3] * 6)
+    assert np.isnan(undefined)
+    assert interval is None, "nothing varies"
 
 
 def test_the_other_pages_show_every_arm(missing, teachers):

@@ -1,6 +1,6 @@
 """The plots of studies, as Vega-Lite specifications without data. No text from a study enters a specification."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from limbeck.record import MetricRecord
@@ -11,6 +11,11 @@ from limbeck.studies.record import Comparison
 if TYPE_CHECKING:
     import altair as alt
 
+APART = 6
+"""Pixels between lines of one plot."""
+SYMBOL, LETTER = 40, 7.5
+"""Pixels of a legend's symbol with its gaps, and of a letter, in a wide font."""
+DASHES = ([1, 0], [8, 3], [3, 2], [10, 3, 2, 3])
 TONES = ("good", "none", "bad", "unsure")
 
 
@@ -80,33 +85,43 @@ def _tones() -> "alt.Color":
 
 
 def lines(
-    metric: MetricRecord, *, x: str, colours: Mapping[str, str], log: bool, level: float | None
+    metric: MetricRecord,
+    *,
+    x: str,
+    colours: Mapping[str, str],
+    log: bool,
+    level: float | None,
+    whole: bool = False,
+    apart: int = APART,
 ) -> dict[str, Any]:
     """Quality over something: a line for each of several sides, with intervals.
 
     Args:
         metric: what is drawn upwards.
         x: what the horizontal axis shows; a constant of ours.
-        colours: line -> custom property of the style sheet; names are ours.
+        colours: line -> custom property of the style sheet; names are ours, and each has rows.
         log: whether the horizontal axis is logarithmic.
         level: a quality to mark across; `None`: none.
+        whole: whether the horizontal axis counts.
+        apart: pixels between lines, so that bars at one place do not cover one another; 0 where places differ.
     """
     import altair as alt
 
+    axis = alt.Axis(format="d", tickMinStep=1, grid=False) if whole else _plain(log=log)
+    scale = alt.Scale(type="log" if log else "linear", padding=24, nice=False)
     base = alt.Chart(alt.NamedData(TABLE)).encode(
-        x=alt.X(
-            "x:Q",
-            title=x,
-            scale=alt.Scale(type="log" if log else "linear", padding=24, nice=False),
-            axis=_plain(log=log),
-        ),
-        color=_colours(colours),
+        x=alt.X("x:Q", title=x, scale=scale, axis=axis), color=_colours(colours)
     )
     y = alt.Y("value:Q", title=None, axis=value_axis(metric), scale=alt.Scale(zero=False, nice=True))
-    curve = base.mark_line(strokeWidth=2).encode(y=y)
-    bars = base.mark_rule(strokeWidth=2, opacity=0.5).encode(y=alt.Y("low:Q"), y2="high:Q")
-    dots = base.mark_point(size=70, filled=True, opacity=1).encode(y=y, tooltip=_tips(metric, x))
-    layers = [curve, bars, dots]
+    layers = []
+    for place, line in enumerate(colours):
+        own = base.transform_filter(alt.FieldEqualPredicate(field="line", equal=line))
+        aside = {"xOffset": apart * (place - (len(colours) - 1) / 2)}
+        layers += [
+            own.mark_line(strokeWidth=2, **aside).encode(y=y),
+            own.mark_rule(strokeWidth=2, opacity=0.5, **aside).encode(y=alt.Y("low:Q"), y2="high:Q"),
+            own.mark_point(size=70, filled=True, opacity=1, **aside).encode(y=y, tooltip=_tips(metric, x)),
+        ]
     if level is not None:
         mark = alt.Chart(alt.InlineData(values=[{"at": level}]))
         layers.insert(0, mark.mark_rule(color="var(--line-strong)", strokeDash=[4, 4]).encode(y="at:Q"))
@@ -127,6 +142,7 @@ def curves(metric: MetricRecord, *, colours: Mapping[str, str]) -> dict[str, Any
         x=alt.X("x:Q", title="optimiser step", axis=alt.Axis(format="~s", grid=False)),
         y=alt.Y("value:Q", title=None, axis=value_axis(metric), scale=alt.Scale(zero=False, nice=True)),
         color=_colours(colours),
+        strokeDash=_dashes(colours),
     )
     return finished(alt.layer(encoded), height=300)
 
@@ -175,11 +191,29 @@ def dots(metric: MetricRecord, *, x: str) -> dict[str, Any]:
 def _colours(colours: Mapping[str, str]) -> "alt.Color":
     import altair as alt
 
-    legend = alt.Legend(
-        title=None, orient="top", labelColor="var(--ink)", labelFontSize=12, labelLimit=400, symbolOpacity=1
-    )
     scale = alt.Scale(domain=list(colours), range=[f"var(--{colour})" for colour in colours.values()])
-    return alt.Color("line:N", scale=scale, legend=legend)
+    return alt.Color("line:N", scale=scale, legend=_legend(list(colours)))
+
+
+def _dashes(colours: Mapping[str, str]) -> "alt.StrokeDash":
+    """Neighbours differ in more than colour; the legend is that of the colours."""
+    import altair as alt
+
+    scale = alt.Scale(domain=list(colours), range=[DASHES[place % len(DASHES)] for place in range(len(colours))])
+    return alt.StrokeDash("line:N", scale=scale, legend=_legend(list(colours)))
+
+
+def _legend(names: Sequence[str]) -> "alt.Legend":
+    """Above the plot, in as many columns as there is room for."""
+    import altair as alt
+
+    cells = [SYMBOL + LETTER * len(name) for name in names]
+    count, room = len(names), f"clamp(floor(width / {max(cells)}), 1, {len(names)})"
+    return alt.Legend(
+        title=None, orient="top", labelColor="var(--ink)", labelFontSize=12, labelLimit=400, symbolOpacity=1,
+        symbolStrokeWidth=2, symbolSize=150, columnPadding=18, rowPadding=4,
+        columns=alt.ExprRef(f"width < {sum(cells)} ? {room} : {count}"),
+    )  # fmt: skip
 
 
 def _plain(*, log: bool) -> "alt.Axis":

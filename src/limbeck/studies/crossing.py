@@ -64,6 +64,21 @@ class Crossing:
             return f"nowhere is it known to be behind by less than {margin}"
         return f"from {_shown(self.enough)}{unit} on it is known to be behind by less than {margin}"
 
+    def bounds(self, last: float) -> tuple[float | None, float | None]:
+        """The interval's ends as numbers; `None` is an open end.
+
+        Args:
+            last: the last point; who is known to be behind at all of them gets there after it, if ever.
+
+        Example:
+            >>> Crossing(30.0, 10.0, None, 1.0).bounds(100.0), Crossing(None, None, None, 1.0).bounds(100.0)
+            ((10.0, None), (100.0, None))
+            >>> Crossing(1.0, 1.0, 5.0, 1.0).bounds(100.0)
+            (None, 5.0)
+        """
+        low = last if self.low is None else self.low
+        return (low if low > self.first else None, self.high)
+
     def _interval(self) -> str:
         low = self.low if self.low is not None and self.low > self.first else None
         if self.high is not None and self.high <= self.first:

@@ -21,13 +21,18 @@ def render(study: StudyRecord) -> str:
         study: its record.
     """
     view = named(study.kind).view(study)
+    metric = study.metric.name.capitalize()
     values: dict[str, Any] = {
         "told": study,
         "teachers": [_teacher(study, place) for place in range(len(study.teachers))],
+        "teacher_head": [
+            "Teacher", f"{metric} on test", "Parameters", "Labels", "Training", "Labelling", "How it was heard",
+        ],
         "trials": _trials(study),
+        "trial_head": ["Arm", "Settings", "Steps", f"{metric} on validation", ""],
         "timing": [(name, numbers.duration_s(seconds)) for name, seconds in study.timing_s.items()],
         "machine": _machine(study),
-    }
+    }  # fmt: skip
     return sheet("study.html", view, values, created=study.created)
 
 

@@ -17,6 +17,21 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class OnErrors(_Frozen):
+    """What a student does where its teacher errs on test, and what it does on the other examples.
+
+    The two share no example, so that no number of the one follows from a number of the other.
+    """
+
+    errors: int = Field(description="labelled test examples that the teacher gets wrong")
+    repeated: float = Field(description="share of them on which the student gives the same wrong answer, 0..1")
+    right: float = Field(description="share of them that the student gets right, 0..1")
+    right_elsewhere: float = Field(
+        description="share of the other labelled examples that the student gets right, 0..1; there, to agree with the "
+        "teacher is to be right"
+    )
+
+
 class SeedRecord(_Frozen):
     """One model of an arm."""
 
@@ -25,11 +40,22 @@ class SeedRecord(_Frozen):
     validation: float = Field(description="the primary metric on validation, of the same weights")
     agreement: float | None = Field(description="share of test examples with the teacher's top label, 0..1")
     kl: float | None = Field(description="KL(teacher || student) at T=1 on test, nats")
+    tutor: str | None = Field(
+        default=None,
+        description="the teacher that agreement and kl are with, or the arm, whose model of the same place it is",
+    )
+    on_errors: OnErrors | None = Field(
+        default=None, description="null: nobody was asked, who makes no errors, or whose answers are not right or wrong"
+    )
     steps: int = Field(description="optimiser steps done")
     kept_step: int = Field(description="the step whose weights these are")
     train_s: float
-    predictions: FileRef = Field(description="npz: logits (n, classes) float32 on test, rows as in files.test")
-    history: FileRef = Field(description="JSON: rows of {step, epoch, values: {name: number}}")
+    predictions: FileRef | None = Field(
+        description="npz: logits (n, classes) float32 on test, rows as in files.test; null: the record travels alone"
+    )
+    history: FileRef | None = Field(
+        description="JSON: rows of {step, epoch, values: {name: number}}; null: the record travels alone"
+    )
 
 
 class ArmRecord(_Frozen):
@@ -63,6 +89,9 @@ class TeacherRecord(_Frozen):
     train_s: float | None
     labelling_s: float = Field(description="time spent writing its guide; 0 where it was asked live")
     note: str = Field(description="how students heard it")
+    predictions: FileRef | None = Field(
+        default=None, description="npz: logits (n, classes) float32 on test, rows as in files.test; null: as quality"
+    )
 
 
 class Comparison(_Frozen):
@@ -86,6 +115,13 @@ class Finding(_Frozen):
     name: str
     value: float | None = Field(description="null: not reached, or not defined")
     ci95: tuple[float, float] | None = None
+    bounds: tuple[float | None, float | None] | None = Field(
+        default=None, description="the interval of a place among points (steps, shares), whose ends may be open: null"
+    )
+    p_value_holm: float | None = Field(
+        default=None,
+        description="that it is 0, after Holm's correction over the findings of its kind; null: not tested",
+    )
     unit: str
     sentence: str
 

@@ -14,7 +14,7 @@ from limbeck.core.runtime import applied
 from limbeck.core.version import __version__
 from limbeck.measuring.fidelity import fidelity
 from limbeck.measuring.quality import quality
-from limbeck.record import Machine, MetricRecord
+from limbeck.record import FileRef, Machine, MetricRecord
 from limbeck.runs import wording
 from limbeck.runs.assemble import data_record
 from limbeck.runs.clock import Clock
@@ -30,9 +30,11 @@ from limbeck.studies.conduct import asked, conduct
 from limbeck.studies.design import TEACHER, Options
 from limbeck.studies.found import Found, mean
 from limbeck.studies.kinds import named
+from limbeck.studies.on_errors import on_errors
 from limbeck.studies.record import ArmRecord, SeedRecord, StudyRecord, TeacherRecord
 from limbeck.studies.verdict import CONDITIONS, FEWEST_SEEDS
 from limbeck.studies.words import file_name
+from limbeck.task import Array
 
 
 def run(plan: Plan, kind: str, options: Options, out: Path, reporter: Reporter) -> StudyRecord:
@@ -109,7 +111,7 @@ def _record(found: Found, kind: str, owner: str, folder: Path, seconds: Mapping[
         metric=MetricRecord(**asdict(metric)),
         margin=plan.recipe.verdict.margin,
         data=data_record(splits),
-        teachers=[_teacher(found, name) for name in found.taught],
+        teachers=[_teacher(found, name, folder) for name in found.taught],
         arms=[_arm(found, name, folder) for name in found.trained],
         comparisons=list(answer.comparisons),
         findings=list(answer.findings),
@@ -133,7 +135,7 @@ def _budget(found: Found) -> list[str]:
     return [*notes, told]
 
 
-def _teacher(found: Found, name: str) -> TeacherRecord:
+def _teacher(found: Found, name: str, folder: Path) -> TeacherRecord:
     taught, tutor = found.taught[name], found.design.tutors[name]
     task, splits = found.plan.task, found.plan.splits
     logits, live, fitted = found.teachers.get(name), taught.raised.live, taught.raised.fitted
@@ -146,7 +148,12 @@ def _teacher(found: Found, name: str) -> TeacherRecord:
         train_s=None if fitted is None else fitted.seconds,
         labelling_s=taught.labelling_s,
         note=taught.heard.note,
+        predictions=None if logits is None else _saved(folder, f"teachers/{name}", logits),
     )
+
+
+def _saved(folder: Path, name: str, logits: Array) -> FileRef:
+    return save_arrays(folder, f"predictions/{name}", logits=logits.astype("float32"))
 
 
 def _arm(found: Found, name: str, folder: Path) -> ArmRecord:
@@ -191,9 +198,11 @@ def _seed(found: Found, name: str, place: int, fitted: Fitted, folder: Path) -> 
         validation=fitted.validation[task.metric.name],
         agreement=None if faithful is None or faithful.agreement is None else faithful.agreement.value,
         kl=None if faithful is None or faithful.kl is None else faithful.kl.value,
+        tutor=None if teacher is None else tutor,
+        on_errors=None if teacher is None else on_errors(task, logits, teacher, splits.test.labels),
         steps=fitted.steps,
         kept_step=fitted.kept,
         train_s=fitted.seconds,
-        predictions=save_arrays(folder, f"predictions/{file}", logits=logits.astype("float32")),
+        predictions=_saved(folder, file, logits),
         history=save_history(folder, f"history/{file}", fitted.history),
     )

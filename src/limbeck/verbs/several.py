@@ -1,8 +1,12 @@
 """Teachers of a study as somebody names them: a family, a model's name, or a recipe's `teacher` in full."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from limbeck.errors import InputError, RecipeError
 from limbeck.teachers import FAMILIES
 
 if TYPE_CHECKING:
@@ -23,6 +27,57 @@ def apart(teacher: str | Mapping[str, Any]) -> tuple[Any, list[Any]]:
     via = teacher.get("via") or []
     own = {key: value for key, value in teacher.items() if key != "via"}
     return own, list(via) if isinstance(via, list | tuple) else [via]
+
+
+def refuse_twice(teachers: Sequence[str | Mapping[str, Any]], where: str) -> None:
+    """Refuses what names no teacher, and the same teacher with the same assistants twice.
+
+    Args:
+        teachers: as they were given.
+        where: the option or key they were given in.
+
+    Raises:
+        RecipeError: one of them is neither text nor a mapping, or names another's.
+    """
+    seen: list[tuple[str, list[Any]]] = []
+    for teacher in teachers:
+        if not isinstance(teacher, str | Mapping):
+            raise RecipeError(
+                f"{where}: got {teacher!r} ({type(teacher).__name__}), expected a family, a model's name, or a mapping "
+                "such as {train: {family: resnet, width: 8}}"
+            )
+        own, assistants = apart(teacher)
+        if (called(own), assistants) in seen:
+            raise RecipeError(
+                f"{where}: {called(own)!r} is named twice; keep one, or give each settings of its own in the recipe, "
+                "as in study.teachers: [{train: {family: resnet, width: 8}}, {train: {family: resnet, width: 32}}]"
+            )
+        seen.append((called(own), assistants))
+
+
+@contextmanager
+def blamed(teacher: str | Mapping[str, Any], where: str) -> Iterator[None]:
+    """Errors name the teacher and where it was given, not the key of a recipe that nobody wrote.
+
+    Args:
+        teacher: as it was given, without its assistants.
+        where: the option or key it was given in.
+
+    Raises:
+        InputError: what was wrong with it, of the same class.
+    """
+    try:
+        yield
+    except InputError as error:
+        if isinstance(teacher, str) and isinstance(error, RecipeError) and re.fullmatch(r"[\w-]+", teacher):
+            near = get_close_matches(teacher, FAMILIES, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise RecipeError(
+                f"{where}: there is no teacher {teacher!r}{hint}; a family that is trained here is one of "
+                f"{', '.join(FAMILIES)}, and one that exists is named as in timm:resnet18, ./runs/photos or a.onnx"
+            ) from error
+        told = str(error).removeprefix("recipe: ").replace("--set ", "")
+        raise type(error)(f"{where}, {called(teacher)}: {told}") from error
 
 
 def written(teacher: str | Mapping[str, Any], recipe: "Recipe") -> Any:  # noqa: ANN401 - a recipe's value
@@ -58,4 +113,4 @@ def called(teacher: str | Mapping[str, Any]) -> str:
     members = teacher.get("ensemble")
     if isinstance(members, list | tuple):
         return " + ".join(called(each) for each in members)
-    return str(teacher.get("from"))
+    return str(teacher.get("from") or dict(teacher))

@@ -127,23 +127,17 @@ def study(
     several = list(teacher) if isinstance(teacher, Sequence) else [teacher]
     with stoppable(), joined(), lent(*(each for each in several if isinstance(each, nn.Module))):
         read = recipe_of(recipe, given, changes)
-        if read.lineage is not None:
-            raise RecipeError(
-                "lineage: studies train links one by one; remove it, or ask study born-again or study teachers (via)"
-            )
+        _refuse_lineage(read)
         folder = Path(out) if out is not None else Path("studies") / f"{read.name}-{kind}"
         refuse_early(folder)
         with plain_shortage("labelling or measuring", smaller(read.train.batch_size)):
             made = plan(read, given)
-            named_ones = list(read.study.teachers if teachers is None else teachers) if kind == "teachers" else []
+            named_ones = (read.study.teachers if teachers is None else teachers) if kind == "teachers" else ()
             others, via = _entrants(
-                named_ones, read, lambda keys, own: plan(recipe_of(recipe, own, changes | keys), own), given
-            )
-            if any(each.recipe.teacher.grows for each in (made, *others.values())):
-                raise RecipeError(
-                    "teacher: studies compare what a finished teacher does, and with teacher.peers or teacher.ema "
-                    "there is none; use `limbeck distil`, whose baseline tells what they bring"
-                )
+                named_ones, read, lambda keys, own: plan(recipe_of(recipe, own, changes | keys), own), given,
+                where="study.teachers" if teachers is None else "--teachers",
+            )  # fmt: skip
+            _refuse_growing([made, *others.values()])
             options = Options(
                 methods=asked, shares=None if shares is None else tuple(shares),
                 without=None if without is None else str(without), teachers=others, via=via,
@@ -153,20 +147,38 @@ def study(
     return Studied(folder, record)
 
 
+def _refuse_growing(plans: "Sequence[Plan]") -> None:
+    if any(each.recipe.teacher.grows for each in plans):
+        raise RecipeError(
+            "teacher: studies compare what a finished teacher does, and with teacher.peers or teacher.ema there is "
+            "none; use `limbeck distil`, whose baseline tells what they bring"
+        )
+
+
+def _refuse_lineage(recipe: "Recipe") -> None:
+    if recipe.lineage is not None:
+        raise RecipeError(
+            "lineage: studies train links one by one; remove it, or ask study born-again or study teachers (via)"
+        )
+
+
 def _entrants(
     teachers: Sequence[str | Mapping[str, Any]], recipe: "Recipe", planned: "Callable[[dict[str, Any], Given], Plan]",
-    given: "Given",
+    given: "Given", *, where: str,
 ) -> "tuple[dict[str, Plan], tuple[tuple[str, tuple[Plan, ...]], ...]]":  # fmt: skip
     """The plan of each teacher by its name, and the plans of assistants with the name of the teacher they begin at."""
-    from limbeck.verbs.several import apart, called, written
+    from limbeck.verbs.several import apart, blamed, called, refuse_twice, written
 
+    refuse_twice(teachers, where)
     plans, via = {}, []
     for teacher, assistants in map(apart, teachers):
         name, own = called(teacher), {"teacher": written(teacher, recipe)}
-        plans[name] = planned(own, given)
+        with blamed(teacher, where):
+            plans[name] = planned(own, given)
         if assistants:
             alone = replace(given, student=None)
-            via.append((name, tuple(planned(own | {"student": student}, alone) for student in assistants)))
+            with blamed(f"the assistants of {name}", where):
+                via.append((name, tuple(planned(own | {"student": student}, alone) for student in assistants)))
     return plans, tuple(via)
 
 

@@ -134,7 +134,7 @@ def view(study: StudyRecord) -> View:
             )
     figure = Figure(
         "Quality over generations", "Means over seeds with 95% intervals. Dashed: generation 0, on labels alone.",
-        charts.lines(metric, x="generation", colours={LINE: "student"}, log=False,
+        charts.lines(metric, x="generation", colours={LINE: "student"}, log=False, whole=True,
                      level=study.arm(FRESH).quality.value),
         rows, "A line of quality over generations; the same numbers stand in the table.", 300,
     )  # fmt: skip

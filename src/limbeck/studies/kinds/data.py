@@ -166,6 +166,7 @@ def _replaced(found: Found, arms: Sequence[Member], made: Sequence[Comparison], 
         name=f"share that equals the baseline: {arms[0].line}",
         value=place.at,
         ci95=None if place.low is None or place.high is None else (place.low, place.high),
+        bounds=place.bounds(last.at or 0),
         unit=unit,
         sentence=f"Share that equals the baseline on {end}, {arms[0].line}: {said}; {enough}.",
     )

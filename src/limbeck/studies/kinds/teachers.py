@@ -13,7 +13,7 @@ from limbeck.studies.answer import Answer
 from limbeck.studies.compared import against, counted, known
 from limbeck.studies.design import Design, Member, Options, Tutor, constant
 from limbeck.studies.found import Found
-from limbeck.studies.record import ArmRecord, Comparison, StudyRecord
+from limbeck.studies.record import ArmRecord, Comparison, StudyRecord, TeacherRecord
 from limbeck.studies.scheduled import listening
 from limbeck.studies.view import Figure, Table, View
 from limbeck.studies.words import file_name, in_words, listed
@@ -29,10 +29,11 @@ BASELINE, STUDENT, TEACHER, BETWEEN, VIA = (
 def design(plan: Plan, options: Options) -> Design:
     """One student, taught by each teacher in turn, by way of its assistants where it has any, and by none."""
     if not options.teachers or len(options.teachers) + len(options.via) < 2:
+        got = f"only {listed(list(options.teachers))}" if options.teachers else "none"
         raise RecipeError(
-            "study teachers compares at least two: --teachers resnet,wide-mlp, or the recipe's study.teachers: "
-            "[{train: {family: resnet, width: 8}}, {train: {family: resnet, width: 32}}]; or one with assistants: "
-            "[{train: {family: resnet, width: 32}, via: [{family: convnet, width: 16}]}]"
+            f"study teachers compares at least two, got {got}: --teachers resnet,wide-mlp, or the recipe's "
+            "study.teachers: [{train: {family: resnet, width: 8}}, {train: {family: resnet, width: 32}}]; or one with "
+            "assistants: [{train: {family: resnet, width: 32}, via: [{family: convnet, width: 16}]}]"
         )
     baseline = comparison_arms(plan.recipe, plan.splits, len(_listening(plan).candidates))[0]
     members = [Member(BASELINE, "the student without a teacher", plan, constant(baseline), line=BASELINE, tutor=None)]
@@ -123,16 +124,11 @@ def view(study: StudyRecord) -> View:
     """Student and teacher over the teacher's size, and the table."""
     metric = study.metric
     teachers = {each.name: each for each in study.teachers}
-    rows, table = [], []
+    rows: list[dict[str, Any]] = []
     base = study.arm(BASELINE)
-    pairs = {each.arm: each for each in study.comparisons if each.against == BASELINE}
     for arm in study.arms:
         teacher = teachers.get(_first(study, arm))
-        row = [arm.name, cells.estimate(arm.quality, metric), cells.difference(pairs.get(arm.name), metric)]
-        table.append([*row, cells.p_value(pairs.get(arm.name)), *_teacher(teacher, metric), in_words(arm.settings)])
-        if teacher is None or teacher.params is None:
-            continue
-        if arm.line == BETWEEN:
+        if teacher is None or teacher.params is None or arm.line == BETWEEN:
             continue
         shown = {arm.line: arm.quality} | ({} if teacher.quality is None else {TEACHER: teacher.quality})
         for line, quality in shown.items():
@@ -147,9 +143,31 @@ def view(study: StudyRecord) -> View:
                      level=base.quality.value),
         rows, "Lines of quality over the teacher's size; the same numbers stand in the table.", 300,
     )  # fmt: skip
-    head = ["Taught by", f"Student's {metric.name} on test", "Against no teacher", "p", f"Teacher's {metric.name}",
+    return View([figure] if rows else [], [_table(study, teachers)])
+
+
+def _table(study: StudyRecord, teachers: Mapping[str, TeacherRecord]) -> Table:
+    """Every student and every assistant; who had assistants also against the one without."""
+    metric = study.metric
+    pairs = {(each.arm, each.against): each for each in study.comparisons}
+    straight = {arm.tutor: arm.name for arm in study.arms if arm.line == STUDENT}
+    assisted = any(arm.line == VIA for arm in study.arms)
+    table = []
+    for arm in study.arms:
+        first = _first(study, arm)
+        own = pairs.get((arm.name, BASELINE))
+        row = [arm.name, "assistant" if arm.line == BETWEEN else "student", cells.estimate(arm.quality, metric),
+               cells.difference(own, metric), cells.p_value(own)]  # fmt: skip
+        if assisted:
+            row.append(cells.difference(pairs.get((arm.name, straight.get(first, ""))), metric))
+        table.append([*row, *_teacher(teachers.get(first), metric), in_words(arm.settings)])
+    head = ["Taught by", "Who learns", f"{metric.name.capitalize()} of who learns", "Against no teacher", "p",
+            *(["Against the same teacher's, taught straight"] if assisted else []), f"Teacher's {metric.name}",
             "Teacher's parameters", "Chosen on validation"]  # fmt: skip
-    return View([figure] if rows else [], [Table("All teachers", "Means over seeds.", head, table)])
+    note = "On test, means over seeds; differences with 95% intervals, paired by seed and test example."
+    if assisted:
+        note += " A row of an assistant is its own; no student is compared with it."
+    return Table("All teachers", note, head, table)
 
 
 def _first(study: StudyRecord, arm: ArmRecord) -> str:

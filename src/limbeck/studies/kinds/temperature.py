@@ -32,7 +32,8 @@ AREA = (
     "The area is the mean of the validation metric from the first look, at step {}, to the end; its interval is "
     "Student's t over seeds, its p Holm's over the temperatures."
 )
-COLOURS = ("baseline", "teacher-labels", "good", "unsure", "student", "teacher", "bad", "none")
+COLOURS = ("baseline", "teacher", "teacher-labels", "unsure", "bad", "good", "student", "none")
+"""Neighbours look unlike."""
 
 
 def design(plan: Plan, options: Options) -> Design:
@@ -83,6 +84,7 @@ def answer(found: Found) -> Answer:
                 name=f"area under the validation curve, {name} minus labels",
                 value=gap.value,
                 ci95=gap.ci95,
+                p_value_holm=p_values.get(name),
                 unit=f"mean {task.metric.name}",
                 sentence=_gentler(name, gap, p_values.get(name), percent=task.metric.percent),
             )

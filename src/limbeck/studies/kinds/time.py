@@ -124,7 +124,8 @@ def _line(
     findings = [
         Finding(
             name=f"steps to the baseline's final quality: {line}", value=place.at,
-            ci95=None if place.low is None or place.high is None else (place.low, place.high), unit="steps",
+            ci95=None if place.low is None or place.high is None else (place.low, place.high),
+            bounds=place.bounds(steps), unit="steps",
             sentence=f"Steps to the baseline's final quality, {line}: {place.words(' steps')}; the baseline made "
             f"{steps:,}; {place.enough_words(' steps', shown)}.",
         )
@@ -190,7 +191,8 @@ def view(study: StudyRecord) -> View:
         ),
         Figure(
             "Quality over seconds", "The same runs over the time they took, with and without the teacher's training "
-            "and the labelling.", charts.lines(metric, x="seconds", colours=timed, log=True, level=level), by_time,
+            "and the labelling.",
+            charts.lines(metric, x="seconds", colours=timed, log=True, level=level, apart=0), by_time,
             "Lines of quality over seconds.", 300,
         ),
     ]  # fmt: skip
