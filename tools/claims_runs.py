@@ -25,11 +25,11 @@ def named(folders: str) -> dict[str, Path]:
 
 
 def as_study(name: str, folders: dict[str, Path]) -> StudyRecord:
-    """The kept record of one run, or of several whose teacher and test examples are the same.
+    """The kept record of one run, or of several whose test examples are the same.
 
     Args:
         name: of the record.
-        folders: label -> run; the teacher is the first run's.
+        folders: label -> run; "teacher" is the first run's, and others' where they have one of their own.
 
     Raises:
         InputError: the runs were not tested on the same examples.
@@ -63,12 +63,13 @@ def _check(runs: dict[str, Record]) -> None:
 
 
 def _arms(runs: dict[str, Record], folders: dict[str, Path]) -> tuple[dict[str, ArmRecord], dict[str, Array]]:
-    """Every role of every run, the teacher once, and what each scored."""
+    """Every role of every run, a teacher that several share once, and what each scored."""
+    first = next(iter(runs.values()))
     arms: dict[str, ArmRecord] = {}
     scores: dict[str, Array] = {}
     for label, run in runs.items():
         for role in dict.fromkeys(model.role for model in run.models):
-            if role == TEACHER and TEACHER in arms:
+            if role == TEACHER and TEACHER in arms and run.fingerprints.teacher == first.fingerprints.teacher:
                 continue
             called = f"{label} {role}".strip()
             models = [model for model in run.models if model.role == role]
