@@ -129,8 +129,9 @@ def ends(study: StudyRecord, what: str, *, settles: bool = True) -> tuple[float,
     """
     if what.startswith("finding "):
         finding = _found(study, what.removeprefix("finding "))
-        scale = _scale(study, finding)
-        low, high = (None, None) if _chance(finding) and not settles else finding.bounds or finding.ci95 or (None, None)
+        scale, few = _scale(study, finding), min(len(arm.seeds) for arm in study.arms) < FEWEST_SEEDS
+        unsure = few or (_chance(finding) and not settles)
+        low, high = (None, None) if unsure else finding.bounds or finding.ci95 or (None, None)
         return (-inf if low is None else scale * low, inf if high is None else scale * high)
     pair = _pair(study, what)
     if pair.ci95 is None or pair.seeds < FEWEST_SEEDS or (_chance(pair) and not settles):

@@ -89,10 +89,10 @@ def arm(name, value, **more):
     file = FileRef(path="predictions/a.npz", sha256="0" * 64)
     seeds = [
         SeedRecord(
-            seed=seed, quality=estimate(value), validation=value, agreement=0.5 + seed / 10, kl=0.1, steps=10,
+            seed=seed, quality=estimate(value), validation=value, agreement=0.45 + seed / 10, kl=0.1, steps=10,
             kept_step=10, train_s=1.0, predictions=file, history=file,
         )
-        for seed in (0, 1)
+        for seed in range(3)
     ]  # fmt: skip
     given = {"line": name, "at": None, "tutor": "teacher", "settings": {"temperature": 2.0}, "labelled": 1222} | more
     return ArmRecord(
@@ -210,6 +210,13 @@ def test_numbers_are_those_of_the_record(planted, what, said):
 )
 def test_verdicts_are_decided_by_the_whole_interval(planted, claim, word):
     assert claims_text.render(f"{{p: {claim}}}", {"p": planted}) == word
+
+
+def test_two_seeds_decide_no_finding(planted):
+    few = [arm.model_copy(update={"seeds": arm.seeds[:2]}) for arm in planted.arms]
+    claim = "{p: finding recall of 3: all, of it > 50 ?}"
+    assert claims_text.render(claim, {"p": planted}) == "**yes**"
+    assert claims_text.render(claim, {"p": planted.model_copy(update={"arms": few})}) == "open"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Runs that read a study guide: when one is written, that nothing changes by it, and who may label whom."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from limbeck.data.loader import evaluation_batches
 from limbeck.data.memory import from_arrays
 from limbeck.data.preprocess import PreprocessSpec
 from limbeck.errors import GuideError, RecipeError
+from limbeck.guide.write import rows_at_once
 from limbeck.recipe import from_mapping
 from limbeck.runs.given import Given
 from limbeck.runs.guided import hear, rows_asked, views_needed
@@ -230,6 +232,24 @@ def test_turns_are_drawn_by_example_and_view_with_their_shares():
     others = (TakingTurns(together, parts, weights=[0.5, 0.5, 0.0], seed=6),
               TakingTurns(together, parts, weights=[0.4, 0.6, 0.0], seed=5))  # fmt: skip
     assert len({turns.fingerprint(), *(other.fingerprint() for other in others)}) == 3
+
+
+def test_a_guide_of_turns_costs_about_one_teacher():
+    """Rows that teachers compute, filled-up chunks included, over rows that are written."""
+    together, parts = small_teacher(0), [small_teacher(seed) for seed in (1, 2, 3, 4)]
+    computed = []
+    for part in parts:
+        part.module.register_forward_hook(lambda _module, inputs, _output: computed.append(len(inputs[0])))
+    turns = TakingTurns(together, parts, weights=[0.25] * 4, seed=0)
+    rows = SimpleNamespace(spec=SimpleNamespace(shape=(4,), dtype="float32"))
+    at_once = rows_at_once(None, turns, turns.chunk, rows)
+    for start in range(0, 8192, at_once):
+        ids = torch.arange(start, min(start + at_once, 8192))
+        turns.signals(Batch(ids, torch.zeros_like(ids), torch.zeros(len(ids), 4)))
+    assert sum(computed) < 1.15 * 8192
+    large = SimpleNamespace(spec=SimpleNamespace(shape=(3, 128, 128), dtype="uint8"))
+    assert rows_at_once(None, turns, 128, large) == 16 * 128, "four chunks a teacher"
+    assert rows_at_once(None, together, 128, large) == 128
 
 
 def test_no_teacher_of_a_fold_was_trained_on_what_it_labels(tmp_path):

@@ -8,10 +8,10 @@ import limbeck as lk
 from limbeck.errors import InputError
 from limbeck.runs.given import Given
 from limbeck.studies import page
+from limbeck.studies.compared import as_good
 from limbeck.studies.crossing import crossing, reached
 from limbeck.studies.kinds import data as data_kind
 from limbeck.studies.kinds import fidelity, missing_class
-from limbeck.studies.kinds import schedule as schedule_kind
 from limbeck.studies.record import Comparison
 from limbeck.verbs import several
 from limbeck.verbs.planning import planned
@@ -81,6 +81,8 @@ def test_data_says_where_the_baseline_is_equalled(data):
     names = [finding.name for finding in data.record.findings]
     assert len(names) == len(set(names)) == 2
     assert all(each.against == "no teacher, 100%" for each in data.record.comparisons[:3])
+    pairs = [(each.arm, each.against) for each in data.record.comparisons]
+    assert len(pairs) == len(set(pairs)), "one comparison, one p-value"
 
 
 def test_shares_out_of_range_are_refused(tmp_path):
@@ -168,15 +170,28 @@ def test_schedule_compares_each_with_the_teacher_throughout_and_with_none(schedu
     assert pairs == [(name, "teacher throughout") for name in taught[1:]] + [(name, "no teacher") for name in taught]
 
 
-def test_enough_is_the_least_share_that_is_as_good():
-    def found(outcome):
-        return Comparison.model_validate(difference(0.0, 0.001).model_dump() | {"outcome": outcome, "arm": "b"})
+@pytest.mark.parametrize(
+    ("low", "high", "good"),
+    [
+        (-0.003, -0.001, True), (0.0005, 0.0035, True), (-0.003, 0.003, True), (0.01, 0.02, True),
+        (-0.006, 0.006, False), (-0.02, -0.01, False), (-0.006, -0.001, False),
+    ],
+)  # fmt: skip
+def test_as_good_is_a_whole_interval_above_the_margin(low, high, good):
+    """Whatever the outcome's name is; and turned, where less is better."""
+    each = difference((low + high) / 2, (high - low) / 2)
+    turned = difference(-(low + high) / 2, (high - low) / 2)
+    assert as_good(each, 0.005, higher_is_better=True) is good
+    assert as_good(turned, 0.005, higher_is_better=False) is good
+    assert not as_good(each.model_copy(update={"ci95": None}), 0.005, higher_is_better=True)
+    assert not as_good(each.model_copy(update={"seeds": 2}), 0.005, higher_is_better=True)
 
-    parts = [schedule_kind.Member(name, name, None, None, at=at) for name, at in (("a", 10.0), ("b", 20.0))]
-    behind = difference(-0.1, 0.01)
-    assert schedule_kind._enough(parts, [behind, found("no-gain")]).name == "b"
-    assert schedule_kind._enough(parts, [behind, found("beats")]).name == "b"
-    assert schedule_kind._enough(parts, [behind, found("worse")]) is None
+
+def test_one_seed_knows_no_interval_of_a_crossing():
+    alone = [difference(d, 0.1).model_copy(update={"ci95": None, "seeds": 1}) for d in (-0.1, 0.1)]
+    found = crossing([1, 100], alone, higher_is_better=True, margin=0.05)
+    assert (found.low, found.high, found.enough, found.bounds(100)) == (None, None, None, (None, None))
+    assert found.words(" steps") == "10 steps (one seed shows no interval)"
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def write_on_ray(
         views=view_facts(views, count),
         ids=ids,
         spec=spec or SignalSpec(),
-        batch_rows=rows_at_once(batch_rows, facts.chunk, source),
+        batch_rows=rows_at_once(batch_rows, teacher, facts.chunk, source),
         reporter=reporter,
     ) as desk:
         missing = desk.missing(range(desk.plan.shards), writers=workers)

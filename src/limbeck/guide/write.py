@@ -40,8 +40,10 @@ from limbeck.guide.manifest import (
 from limbeck.guide.plan import data_facts, view_facts
 from limbeck.guide.shard import finished_shard
 from limbeck.guide.spec import SignalSpec
+from limbeck.teachers.turns import TakingTurns
 
 _BATCH_BYTES = 4 << 20
+_CHUNKS_EACH, _MOST_BYTES = 4, 128 << 20
 
 
 def write_guide(
@@ -94,7 +96,7 @@ def write_guide(
         views=view_facts(views, count),
         ids=ids,
         spec=spec or SignalSpec(),
-        batch_rows=rows_at_once(batch_rows, facts.chunk, source),
+        batch_rows=rows_at_once(batch_rows, teacher, facts.chunk, source),
         rank=rank,
         world=world,
         reporter=reporter,
@@ -169,9 +171,17 @@ def finish(folder: Path, plan: Plan) -> Manifest | None:
     return manifest
 
 
-def rows_at_once(asked: int | None, chunk: int, source: Source) -> int:
-    """A multiple of the chunk; by default inputs of about 4 MiB."""
+def rows_at_once(asked: int | None, teacher: SignalSource, chunk: int, source: Source) -> int:
+    """A multiple of the chunk; by default inputs of about 4 MiB.
+
+    Teachers that take turns fill up a chunk each, so they are asked about several chunks each, within 128 MiB.
+    """
     if asked is not None and asked < 1:
         raise InputError(f"batch_rows: expected at least 1, got {asked}")
     row_bytes = max(1, int(np.prod(source.spec.shape)) * np.dtype(source.spec.dtype).itemsize)
-    return chunk * max(1, -(-asked // chunk) if asked is not None else _BATCH_BYTES // (chunk * row_bytes))
+    if asked is not None:
+        return chunk * -(-asked // chunk)
+    chunks = _BATCH_BYTES // (chunk * row_bytes)
+    if isinstance(teacher, TakingTurns):
+        chunks = max(chunks, min(_CHUNKS_EACH * len(teacher.parts), _MOST_BYTES // (chunk * row_bytes)))
+    return chunk * max(1, chunks)

@@ -7,7 +7,7 @@ from typing import Literal
 from limbeck.studies.found import Found
 from limbeck.studies.interval import LEVEL
 from limbeck.studies.record import Comparison
-from limbeck.studies.verdict import Contrast, contrast, holm, together
+from limbeck.studies.verdict import FEWEST_SEEDS, Contrast, contrast, holm, together
 from limbeck.studies.words import listed
 
 _SHARED = tuple(name for name in Comparison.model_fields if name not in ("arm", "against"))
@@ -24,6 +24,20 @@ def known(each: Comparison) -> Literal["better", "worse"] | None:
     if each.outcome.startswith("beats"):
         return "better"
     return "worse" if each.outcome.startswith("worse") else None
+
+
+def as_good(each: Comparison, margin: float, *, higher_is_better: bool) -> bool:
+    """Whether an arm is known to be no worse than the other by as much as a margin: the whole interval says so.
+
+    Args:
+        each: the comparison; fewer than three seeds show nothing.
+        margin: above 0, in the metric's own unit, stated beforehand.
+        higher_is_better: the metric's direction.
+    """
+    if each.ci95 is None or each.seeds < FEWEST_SEEDS:
+        return False
+    worst = each.ci95[0] if higher_is_better else -each.ci95[1]
+    return worst > -margin
 
 
 def counted(comparisons: Sequence[Comparison], other: str, noun: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log
 
+from limbeck.studies.compared import as_good
 from limbeck.studies.record import Comparison
 
 
@@ -22,6 +23,7 @@ class Crossing:
         high: of the interval's worse end: from it on, it is known not to be behind.
         first: the first point; at it, a crossing may lie before.
         enough: the first point from which on the difference is known to be behind by less than the margin.
+        interval: whether there is one; a single seed shows none, and then `low`, `high` and `enough` mean nothing.
     """
 
     at: float | None
@@ -29,6 +31,7 @@ class Crossing:
     high: float | None
     first: float
     enough: float | None = None
+    interval: bool = True
 
     def words(self, unit: str) -> str:
         """The place and its interval in words.
@@ -42,6 +45,9 @@ class Crossing:
             >>> Crossing(None, None, None, 1.0).words(" steps")
             'not reached, and known to be behind everywhere'
         """
+        if not self.interval:
+            where = "not reached" if self.at is None else f"{_shown(self.at)}{unit}"
+            return f"{where} (one seed shows no interval)"
         if self.at is None:
             if self.low is None:
                 return "not reached, and known to be behind everywhere"
@@ -76,6 +82,8 @@ class Crossing:
             >>> Crossing(1.0, 1.0, 5.0, 1.0).bounds(100.0)
             (None, 5.0)
         """
+        if not self.interval:
+            return (None, None)
         low = last if self.low is None else self.low
         return (low if low > self.first else None, self.high)
 
@@ -107,11 +115,14 @@ def crossing(
         The place of the mean and of both ends of its interval.
     """
     sign = 1 if higher_is_better else -1
-    means = [sign * each.difference for each in differences]
-    ends = [sorted(sign * end for end in each.ci95 or (each.difference, each.difference)) for each in differences]
+    at = reached(places, [sign * each.difference for each in differences])
+    ends = [sorted(sign * end for end in each.ci95) for each in differences if each.ci95 is not None]
+    if len(ends) < len(differences):
+        return Crossing(at, None, None, places[0], interval=False)
+    no_worse = [as_good(each, margin, higher_is_better=higher_is_better) for each in differences]
     return Crossing(
-        reached(places, means), reached(places, [high for _, high in ends]), reached(places, [low for low, _ in ends]),
-        places[0], _from_there_on(places, [low > -margin for low, _ in ends]),
+        at, reached(places, [high for _, high in ends]), reached(places, [low for low, _ in ends]), places[0],
+        _from_there_on(places, no_worse),
     )  # fmt: skip
 
 

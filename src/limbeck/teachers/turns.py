@@ -2,7 +2,9 @@
 
 One random teacher for each training input is the ensemble's benefit at one teacher's price (Fukuda et al. 2017;
 Blakeney et al. 2022 draw one a step). Drawn by example and view, and not by step, the answers can be written down: the
-guide of several teachers then takes the labelling and the bytes of one.
+guide of several teachers then takes the bytes of one, and the labelling of one but for the chunks that each teacher's
+rows fill up, about an eighth more. Asked live about small batches, most of each chunk is filling, and a step costs up
+to as much as all teachers do; there one random teacher a step is the cheaper rule.
 """
 
 from collections.abc import Sequence

@@ -17,7 +17,7 @@ from limbeck.runs.plan import Plan
 from limbeck.runs.splits import Splits
 from limbeck.studies import cells, charts
 from limbeck.studies.answer import Answer
-from limbeck.studies.compared import against, paired
+from limbeck.studies.compared import paired
 from limbeck.studies.crossing import crossing
 from limbeck.studies.design import TEACHER, Design, Draw, Member, Options, Tutor, constant, from_seed
 from limbeck.studies.found import Found
@@ -132,18 +132,18 @@ def answer(found: Found) -> Answer:
     """The share at which a student with a teacher equals the one without on all labels."""
     members = found.design.members
     last = max((m for m in members if m.line == BASELINE), key=lambda m: m.at or 0)
-    comparisons: list[Comparison] = []
+    base = {m.at: m.name for m in members if m.line == BASELINE}
+    taught = [m for m in members if m.line != BASELINE]
+    pairs = dict.fromkeys([*((m.name, last.name) for m in taught), *((m.name, base[m.at]) for m in taught)])
+    comparisons = paired(found, list(pairs))
     findings, sentences = [], []
     for line in (ALL, KEPT):
-        arms = sorted((m for m in members if m.line == line), key=lambda m: m.at or 0)
+        arms = sorted((m for m in taught if m.line == line), key=lambda m: m.at or 0)
         if arms:
-            made = against(found, [m.name for m in arms], last.name)
-            comparisons += made
-            sentence, finding = _replaced(found, arms, made, last)
+            to_last = {each.arm: each for each in comparisons if each.against == last.name}
+            sentence, finding = _replaced(found, arms, [to_last[m.name] for m in arms], last)
             sentences.append(sentence)
             findings.append(finding)
-    base = {m.at: m.name for m in members if m.line == BASELINE}
-    comparisons += paired(found, [(m.name, base[m.at]) for m in members if m.line != BASELINE])
     note = (
         "Validation is as large for every share, so that the choice of settings does not blur the answer; whoever has "
         "few labels has fewer to choose on. All students make as many steps; those with a teacher also learn from the "

@@ -117,7 +117,7 @@ def _cost(found: Found) -> str:
         return "The teachers existed already; what several cost beside one is their labelling, which the table tells."
     return (
         f"Training the {len(seconds)} teachers took {sum(seconds):.3g} s in all, {max(seconds):.3g} s the longest. A "
-        "guide of all costs as often as there are teachers; one at random a view costs as much as one teacher's, and "
+        "guide of all costs as often as there are teachers; one at random a view about as much as one teacher's, and "
         "one at random a step does where teachers are asked live."
     )
 

@@ -4,7 +4,7 @@ Their "optimal results when it is only performed for the first 20-50% of trainin
 the user's own data: the teacher first and labels after it, the other way round, and a teacher that fades.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from limbeck.runs.arms import Arm, comparison_arms
 from limbeck.runs.plan import Plan
 from limbeck.studies import cells, charts
 from limbeck.studies.answer import Answer
-from limbeck.studies.compared import against, counted, known
+from limbeck.studies.compared import against, as_good, counted
 from limbeck.studies.design import TEACHER, Design, Member, Options, Tutor, constant, settled
 from limbeck.studies.found import Found
 from limbeck.studies.record import ArmRecord, Comparison, Finding, StudyRecord
@@ -78,35 +78,31 @@ def answer(found: Found) -> Answer:
     others = [m.name for m in members if m.line == OTHER]
     to_whole = against(found, [*(m.name for m in parts), *others], WHOLE)
     to_baseline = against(found, [WHOLE, *(m.name for m in parts), *others], BASELINE)
+    enough = _enough(found, parts, to_whole)
     sentences = (
         counted(to_whole, "a teacher throughout", "schedules"),
-        _least(parts, to_whole),
+        _said(enough),
         counted(to_baseline, "no teacher", "students"),
     )
-    enough = _enough(parts, to_whole)
     finding = Finding(
         name="share of training that is enough", value=None if enough is None else enough.at, ci95=None,
-        unit="% of the training", sentence=_least(parts, to_whole),
+        unit="% of the training", sentence=_said(enough),
     )  # fmt: skip
     note = (
-        "Enough is the least share whose student is better than that of a teacher throughout, or as good within the "
+        "Enough is the least share whose student is known to be behind that of a teacher throughout by less than the "
         "margin. Where the teacher is asked live, it is not asked while its weight is 0."
     )
     return Answer(sentences, (*to_whole, *to_baseline), (finding,), (note,))
 
 
-def _enough(parts: list[Member], to_whole: list[Comparison]) -> Member | None:
-    good = [m for m in parts if any(_as_good(each) for each in to_whole if each.arm == m.name)]
-    return min(good, key=lambda m: m.at or 0.0, default=None)
+def _enough(found: Found, parts: Sequence[Member], to_whole: Sequence[Comparison]) -> Member | None:
+    """The least share whose student is known to be no worse than that of a teacher throughout, within the margin."""
+    better, margin = found.plan.task.metric.higher_is_better, found.plan.recipe.verdict.margin
+    good = {each.arm for each in to_whole if as_good(each, margin, higher_is_better=better)}
+    return min((m for m in parts if m.name in good), key=lambda m: m.at or 0.0, default=None)
 
 
-def _as_good(each: Comparison) -> bool:
-    """Known to be better after Holm's correction, or within the margin."""
-    return each.outcome == "no-gain" or known(each) == "better"
-
-
-def _least(parts: list[Member], to_whole: list[Comparison]) -> str:
-    enough = _enough(parts, to_whole)
+def _said(enough: Member | None) -> str:
     if enough is None:
         return "No share of training is known to be as good as a teacher throughout, within the margin."
     return f"A {enough.name} of training is known to be as good as one throughout, within the margin, or better."

@@ -88,13 +88,15 @@ def answer(found: Found) -> Answer:
     baselines, taught = by_line.pop(BASELINE), {line: each for line, each in by_line.items() if each}
     last = baselines[-1]
     lengths = [(line, member) for line, members in taught.items() for member in members]
-    to_last = paired(found, [(member.name, last.name) for _, member in lengths])
+    to_last = [(member.name, last.name) for _, member in lengths]
     same = {member.at: member.name for member in baselines}
-    to_same = paired(found, [(member.name, same[member.at]) for _, member in lengths])
+    pairs = dict.fromkeys([*to_last, *((member.name, same[member.at]) for _, member in lengths)])
+    comparisons = paired(found, list(pairs))
     sentences: list[str] = []
     findings: list[Finding] = []
     for line, members in taught.items():
-        own = [each for each in to_last if each.arm in {member.name for member in members}]
+        names = {member.name for member in members}
+        own = [each for each in comparisons if each.arm in names and each.against == last.name]
         said, found_there = _line(found, line, members, own, last)
         sentences += said
         findings += found_there
@@ -103,7 +105,7 @@ def answer(found: Found) -> Answer:
         "makes them longer; the teacher's and the guide's are by the clock. A live teacher's time is in its students' "
         "seconds, a guide's is told apart."
     )
-    return Answer(tuple(sentences), (*to_last, *to_same), tuple(findings), (note,))
+    return Answer(tuple(sentences), tuple(comparisons), tuple(findings), (note,))
 
 
 def _at_each_length(found: Found, line: str) -> list[Member]:
