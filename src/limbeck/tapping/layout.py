@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import UninitializedParameter
 
 from limbeck.errors import ModelError
 
@@ -106,7 +106,9 @@ def counted(model: nn.Module) -> Counts:
     """
     return Counts(
         frozenset(count for part in model.modules() for count in _channels(part)),
-        frozenset(size for each in model.parameters() if not is_lazy(each) for size in each.shape),
+        frozenset(
+            size for each in model.parameters() if not isinstance(each, UninitializedParameter) for size in each.shape
+        ),
     )
 
 
@@ -150,5 +152,7 @@ def _channels(part: nn.Module) -> tuple[int, ...]:
         return (part.num_features,)
     if isinstance(part, nn.GroupNorm):
         return (part.num_channels,)
-    turns = isinstance(part, nn.LayerNorm) and type(part) is not nn.LayerNorm
-    return tuple(part.normalized_shape) if turns and len(part.normalized_shape) == 1 else ()
+    if isinstance(part, nn.LayerNorm) and type(part) is not nn.LayerNorm:
+        axes: tuple[int, ...] = part.normalized_shape
+        return axes if len(axes) == 1 else ()
+    return ()
