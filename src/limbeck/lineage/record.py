@@ -17,8 +17,8 @@ FIRST_TEACHER: Final = "the first teacher"
 TOGETHER: Final = "all together"
 
 _OLDER: Final = (
-    "its links from the second on are named otherwise now and have to be trained anew; run limbeck distil with another "
-    "--out (each link's own report can still be read)"
+    "a link's teacher is named otherwise since, so the chain has to be begun anew from its second link on; run limbeck "
+    "distil with another --out (each link's report.html here stays as it is)"
 )
 _BROKEN: Final = "limbeck distil writes it again and trains nothing that is done"
 
