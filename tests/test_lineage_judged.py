@@ -106,11 +106,22 @@ def test_one_link_alone_has_a_page_too(chain):
     assert "<h3>Differences on test</h3>" not in html
 
 
-@pytest.mark.parametrize("text", ['{"schema_version": 99}', "[]", "{"], ids=["other", "list", "torn"])
-def test_another_schema_is_refused_with_the_mend(text, tmp_path):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"schema_version": 1, "name": "a", "ensemble_test": null}', "schema 1, expected 2: .*with another --out"),
+        ('{"schema_version": 99}', "schema 99, expected 2: a newer Limbeck wrote it"),
+        ('{"schema_version": 2}', "schema 2: limbeck_version: Field required, and .* more; limbeck distil writes it"),
+        ("[]", "limbeck distil writes it again"),
+        ("{", "limbeck distil writes it again"),
+    ],
+    ids=["older", "newer", "lacking", "list", "torn"],
+)
+def test_another_schema_is_refused_with_the_mend_in_one_line(text, words, tmp_path):
     (tmp_path / LINEAGE).write_text(text)
-    with pytest.raises(BundleError, match="limbeck distil writes it again"):
+    with pytest.raises(BundleError, match=words) as refused:
         lk.report(run=tmp_path)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_folder_that_leads_elsewhere_is_refused(chain):

@@ -8,9 +8,10 @@ import numpy as np
 from limbeck import record as run_records
 from limbeck.errors import InputError
 from limbeck.record import ModelRecord, Record
+from limbeck.studies.compared import read_together
 from limbeck.studies.found import mean
 from limbeck.studies.record import ArmRecord, Comparison, SeedRecord, StudyRecord, TeacherRecord
-from limbeck.studies.verdict import MARGIN, Contrast, contrast, holm, together
+from limbeck.studies.verdict import MARGIN, Contrast, contrast
 from limbeck.task import Array
 from limbeck.task import named as task_named
 
@@ -126,7 +127,7 @@ def _compared(run: Record, arms: dict[str, ArmRecord], scores: dict[str, Array])
             theirs = np.repeat(scores[TEACHER], len(scores[arm]), axis=0) if against == TEACHER else scores[against]
             if scores[arm].shape == theirs.shape:
                 family[arm] = _contrast(run, arm, against, scores[arm], theirs)
-        made += _family(family, against)
+        made += read_together([(arm, against) for arm in family], list(family.values()))
     return made
 
 
@@ -136,23 +137,3 @@ def _contrast(run: Record, arm: str, against: str, ours: Array, theirs: Array) -
         margin=MARGIN if run.verdict is None else run.verdict.margin, percent=run.metric.percent, arm=f"the {arm}",
         against=f"the {against}",
     )  # fmt: skip
-
-
-def _family(found: dict[str, Contrast], against: str) -> list[Comparison]:
-    """Comparisons with one arm, read together."""
-    tested = [each.p_value for each in found.values() if each.p_value is not None]
-    adjusted = iter(holm(tested))
-    made = []
-    for arm, each in found.items():
-        p_value = None if each.p_value is None else next(adjusted)
-        said = each.sentence
-        if p_value is not None and len(tested) > 1:
-            said = together(said, each.outcome, p_value, len(tested))
-        made.append(
-            Comparison(
-                arm=arm, against=against, outcome=each.outcome, difference=each.difference, ci95=each.ci95,
-                p_value=each.p_value, p_value_holm=p_value, seeds=each.seeds, seeds_needed=each.seeds_needed,
-                sentence=said,
-            )
-        )  # fmt: skip
-    return made

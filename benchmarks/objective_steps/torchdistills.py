@@ -134,29 +134,22 @@ def on_relations() -> dict[str, Pair]:
 
 
 def on_maps() -> dict[str, Pair]:
+    return {**on_maps_of_signals(), **on_maps_alone(), "FSPLoss": flows()}
+
+
+def on_maps_of_signals() -> dict[str, Pair]:
+    """Ours as a recipe has them, with taps."""
     from torchdistill.losses import mid_level
 
     shape = {"map": (64, 7, 7)}
     student, teacher = Signals(features={"map": MAP}), Signals(features={"map": OTHER})
     hint, attention = (kind("map", "map", variant="mean-square") for kind in (Hint, AttentionTransfer))
     hint.build(shape, shape)
-    sides = [f"{who}_{which}" for who in ("student", "teacher") for which in ("first", "second")]
-    flows = mid_level.FSPLoss({"pair": {side: {"path": side, "io": "output"} for side in sides}})
-    mine, theirs = (
-        {side: {"output": each} for side, each in zip(names, maps, strict=True)}
-        for names, maps in ((sides[:2], (MAP, MAP_2)), (sides[2:], (OTHER, OTHER_2)))
-    )
-    factors, context = mid_level.FTLoss(p=1), mid_level.HierarchicalContextLoss(*PATHS)
     side = {"module_path": "tap", "io": "output"}
     squares = mid_level.SimpleLossWrapper(
         nn.MSELoss(), input={**side, "is_from_teacher": False}, target={**side, "is_from_teacher": True}
     )
-    boundaries = mid_level.AltActTransferLoss(PAIRS, 1.0, "mean")
-    maps, information = mid_level.ATLoss(PAIRS, mode="code"), mid_level.VIDLoss(PAIRS)
-
-    def variance() -> Tensor:
-        return F.softplus(ALPHA) + 1e-5
-
+    maps = mid_level.ATLoss(PAIRS, mode="code")
     return {
         "MSELoss": Pair(
             "hint", lambda: squares(said(MAP), said(OTHER), None), lambda: added(hint(student, teacher, BATCH))
@@ -166,6 +159,20 @@ def on_maps() -> dict[str, Pair]:
             lambda: maps(said(MAP), said(OTHER)),
             lambda: added(attention(student, teacher, BATCH)),
         ),
+    }
+
+
+def on_maps_alone() -> dict[str, Pair]:
+    """The losses themselves, without the layers that ours would train before them."""
+    from torchdistill.losses import mid_level
+
+    factors, context = mid_level.FTLoss(p=1), mid_level.HierarchicalContextLoss(*PATHS)
+    boundaries, information = mid_level.AltActTransferLoss(PAIRS, 1.0, "mean"), mid_level.VIDLoss(PAIRS)
+
+    def variance() -> Tensor:
+        return F.softplus(ALPHA) + 1e-5
+
+    return {
         "VIDLoss": Pair(
             "vid",
             lambda: information(said((MAP, variance()[:, None, None])), said(OTHER)),
@@ -186,10 +193,22 @@ def on_maps() -> dict[str, Pair]:
             lambda: context(said((MAP, None)), said(OTHER)),
             lambda: hierarchical_rows(MAP, OTHER).mean(),
         ),
-        "FSPLoss": Pair(
-            "fsp", lambda: flows(mine, theirs), lambda: fsp_rows(flow(MAP, MAP_2), flow(OTHER, OTHER_2)).mean(), None
-        ),
     }
+
+
+def flows() -> Pair:
+    """Two maps a side."""
+    from torchdistill.losses import mid_level
+
+    sides = [f"{who}_{which}" for who in ("student", "teacher") for which in ("first", "second")]
+    loss = mid_level.FSPLoss({"pair": {side: {"path": side, "io": "output"} for side in sides}})
+    mine, theirs = (
+        {side: {"output": each} for side, each in zip(names, maps, strict=True)}
+        for names, maps in ((sides[:2], (MAP, MAP_2)), (sides[2:], (OTHER, OTHER_2)))
+    )
+    return Pair(
+        "fsp", lambda: loss(mine, theirs), lambda: fsp_rows(flow(MAP, MAP_2), flow(OTHER, OTHER_2)).mean(), None
+    )
 
 
 def contrasts() -> Pair:

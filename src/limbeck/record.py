@@ -10,6 +10,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from limbeck.core.storage import read_json, write_json
+from limbeck.core.versioned import read_versioned
 from limbeck.errors import BundleError
 
 SCHEMA_VERSION: Final = 1
@@ -244,10 +245,8 @@ def read(folder: Path) -> Record:
         raise BundleError(
             f"{folder} holds no record.json: {of_a_chain(folder) or 'is it the folder of a finished run?'}"
         )
-    try:
-        return Record.model_validate(read_json(path))
-    except ValueError as error:
-        raise BundleError(f"{path} cannot be read as a record of schema {SCHEMA_VERSION}: {error}") from error
+    older = "read it with the Limbeck that wrote it"
+    return read_versioned(path, Record, version=SCHEMA_VERSION, noun="a record", older=older)
 
 
 def of_a_chain(folder: Path) -> str | None:

@@ -1,5 +1,7 @@
 """Other toolkits' losses: the same number and the same slope as their formulas, written out as they write them."""
 
+from math import isfinite
+
 import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
@@ -217,6 +219,45 @@ def test_a_converted_loss_is_a_recipe(given):
         for term in recipe.from_mapping(values).objective
     ]
     assert str(WeightedSum(parts)) == str(given)
+
+
+CRDS = {
+    "torchdistill": lambda input_size=8, temperature=0.07, num_samples=100: convert.from_torchdistill_crd(
+        "a", "b", input_size=input_size, num_negative_samples=9, num_samples=num_samples, temperature=temperature
+    ),
+    "mdistiller": lambda input_size=8, temperature=0.07, num_samples=100: convert.from_mdistiller_crd(
+        "a", "b", feat_dim=input_size, num_data=num_samples, temperature=temperature
+    ),
+}
+
+
+@pytest.mark.parametrize("crd", CRDS.values(), ids=CRDS)
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"input_size": 0}, "width of the embeddings: 0"),
+        ({"input_size": -4}, "width of the embeddings: -4"),
+        ({"num_samples": 0}, "number of examples: 0"),
+        ({"temperature": 0}, "temperature: 0 is not a positive number"),
+        ({"temperature": -0.07}, "temperature: -0.07 is not a positive number"),
+        ({"temperature": float("nan")}, "temperature: nan is not a positive number"),
+        ({"temperature": "auto"}, "temperature: 'auto'"),
+        ({"temperature": 0.01, "input_size": 4}, "temperature: 0.01 makes .* infinite; take a larger one"),
+        ({"temperature": 1e-200}, "temperature: 1e-200 makes .* infinite"),
+        ({"temperature": 5e-324}, "temperature: 5e-324 makes .* infinite"),
+    ],
+)
+def test_a_contrast_out_of_range_is_refused_in_words(crd, values, words):
+    with pytest.raises(RecipeError, match=words):
+        crd(**values)
+
+
+@pytest.mark.parametrize("crd", CRDS.values(), ids=CRDS)
+def test_the_largest_constants_are_finite(crd):
+    """`e^(1 / (2 x 8 x t^2))` of 709 in the exponent is about the largest number there is."""
+    assert isfinite(crd(temperature=(1 / (16 * 700)) ** 0.5).parts[-1].constant)
+    with pytest.raises(RecipeError, match="infinite"):
+        crd(temperature=(1 / (16 * 709)) ** 0.5)
 
 
 def test_what_no_recipe_can_name():

@@ -1,5 +1,7 @@
 """Weighted sums: arithmetic, schedules, names, text, and when the teacher is asked."""
 
+import inspect
+
 import pytest
 import torch
 from hypothesis import given
@@ -10,6 +12,8 @@ from limbeck import objectives
 from limbeck.core.signals import Signals
 from limbeck.errors import RecipeError
 from limbeck.objectives import (
+    DKD,
+    METHODS,
     Constant,
     Decay,
     First,
@@ -25,6 +29,7 @@ from limbeck.objectives import (
 )
 from limbeck.objectives.schedule import as_schedule
 from limbeck.objectives.text import number
+from limbeck.recipe.settings import loaded
 
 from .worlds import logits_world
 
@@ -335,6 +340,26 @@ def test_auto_is_a_word_of_recipes():
         SoftTargets("auto")
     with pytest.raises(RecipeError, match="weight: 'auto' lets validation choose"):
         "auto" * SoftTargets()
+    with pytest.raises(
+        RecipeError, match=r"of soft-targets alone \(objective: \{method: soft-targets, temperature: auto"
+    ):
+        DKD(temperature="auto")
+
+
+TEMPERED = [name for name, where in METHODS.items() if "temperature" in inspect.signature(loaded(where)).parameters]
+
+
+@pytest.mark.parametrize("name", TEMPERED)
+def test_auto_is_answered_by_every_method_that_has_a_temperature(name):
+    """All else that a method asks for is there: the temperature is what is wrong."""
+    made = loaded(METHODS[name])
+    needed = {
+        key: 10 if each.annotation is int else "tap"
+        for key, each in inspect.signature(made).parameters.items()
+        if each.default is inspect.Parameter.empty and key != "temperature"
+    }
+    with pytest.raises(RecipeError, match="temperature: 'auto' lets validation choose"):
+        made(**needed, temperature="auto")
 
 
 @pytest.mark.parametrize("after", [-0.1, 1.0, float("nan")])

@@ -92,6 +92,8 @@ def test_what_is_no_name_is_refused_in_words(preset):
         ({"name": "patient", "epochs": 3}, "preset.epochs: unknown key"),
         ("fitnets", "preset.student: missing.*preset.teacher: missing"),
         ({"name": "fitnets", "student": "a"}, "preset.teacher: missing"),
+        ({"name": ["patient"]}, r"preset.name: got a list, expected text"),
+        ({"name": {"patient": 1}}, r"preset.name: got a mapping, expected text"),
         ({**FITNETS, "student": 3}, r"preset.student: got 3 \(a whole number\), expected text"),
         ({**FITNETS, "temperature": 0}, "preset.temperature: 0.* is not a positive number"),
         ({**FITNETS, "start": -1}, "preset.start: -1.* is not a finite number of at least 0"),

@@ -1,13 +1,15 @@
 """Terms that do nothing are said to do nothing."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 import limbeck as lk
 from limbeck.core.progress import Silent
 from limbeck.objectives import HardLabels, SoftTargets, WeightedSum
-from limbeck.objectives.schedule import Decay, First, Late
+from limbeck.objectives.schedule import Constant, Decay, First, Late, Rise
+from limbeck.runs.fit import _warn_of_idle_terms
 from limbeck.runs.terms import early_words, notes_on_terms, shares
 
 
@@ -53,9 +55,9 @@ def looks(*steps, **values):
     ]
 
 
-def said(history, objective=None, start=0, end=90):
+def said(history, objective=None, start=0, end=90, **more):
     objective = objective or SoftTargets(temperature=1) + 0.001 * HardLabels()
-    return early_words(history, objective, start=start, end=end)
+    return early_words(history, objective, start=start, end=end, **more)
 
 
 def test_an_idle_term_is_named_at_the_first_look_after_a_third():
@@ -71,6 +73,8 @@ def test_each_stage_is_looked_at_by_itself():
     assert said(looks(60, 100, 110, 120), start=90, end=180)
     assert not said(looks(100, 110), start=90, end=180)
     assert not said([]), "before the first look"
+    words = said(looks(100, 110, 120), start=90, end=180, of="this stage")
+    assert "in the first 33% of this stage" in words["hint"]
 
 
 @pytest.mark.parametrize(
@@ -94,12 +98,49 @@ def test_a_jump_that_is_over_is_no_change_to_come():
     )
 
 
+@pytest.mark.parametrize(
+    ("schedule", "steady"),
+    [
+        (Constant(0.001), True),
+        (First(0.001, share=0.95, end=5.0), False),
+        (First(0.001, share=0.34, end=5.0), False),
+        (First(5.0, share=0.3, end=0.001), True),
+        (First(0.001, share=1.0, end=5.0), True),
+        (First(0.001, share=0.9, end=0.001), True),
+        (Late(5.0, after=0.99), False),
+        (Late(0.001, after=1 / 3), True),
+        (Decay(0.001, 5.0), False),
+        (Decay(0.001, 0.001), True),
+        (Rise(5.0, share=1.0), False),
+        (Rise(0.001, share=0.2), True),
+    ],
+    ids=str,
+)
+def test_words_wait_for_every_change_that_is_still_to_come(schedule, steady):
+    """The change is looked for at every step there is: no step is at the very end."""
+    weights = {schedule.at(step / 9000) for step in range(3000, 9000)}
+    assert (len(weights) == 1) is steady
+    objective = WeightedSum([(1.0, SoftTargets(temperature=1)), (schedule, HardLabels())])
+    assert bool(said(looks(30), objective)) is steady
+
+
 class Diary(Silent):
     def __init__(self):
         self.said = []
 
     def say(self, message):
         self.said.append(message)
+
+
+@pytest.mark.parametrize(("stages", "whose"), [(1, "of training"), (2, "of this stage")])
+def test_a_share_is_said_to_be_of_what_it_is_a_share_of(stages, whose):
+    objective = WeightedSum([(1.0, SoftTargets(temperature=1)), (0.001, HardLabels())])
+    job, shop = SimpleNamespace(name="student", role="student"), SimpleNamespace(said=set(), reporter=Diary())
+    last = 90 * (stages - 1)
+    history = looks(last + 10, last + 20, last + 30)
+    _warn_of_idle_terms(job, shop, [SimpleNamespace(objective=objective, steps=90)] * stages, history)
+    (line,) = shop.reporter.said
+    assert f"in the first 33% {whose}, so" in line
 
 
 def test_a_run_says_once_and_early_what_the_report_says_at_its_end(tiny, tmp_path, quick):

@@ -69,6 +69,74 @@ def test_a_map_that_may_be_either_is_refused_with_the_mend():
     assert [place.kind for place in shapes(Wide(5), WIDE)] == ["map", "map"]
 
 
+class PutTogether(nn.Module):
+    """Two maps of 4 channels, put together to 8 and handed on."""
+
+    def __init__(self, reader):
+        super().__init__()
+        self.parts = nn.ModuleList(nn.Conv2d(1, 4, 3, padding=1) for _ in range(2))
+        self.cat = nn.Identity()
+        self.reader = reader
+
+    def forward(self, x):
+        return self.reader(self.cat(torch.cat([part(x) for part in self.parts], dim=1)))
+
+
+class Means(nn.Module):
+    def forward(self, x):
+        return x.mean(dim=(2, 3))
+
+
+class TurningNorm(nn.LayerNorm):
+    """As timm's `LayerNorm2d`: the norm of each pixel's channels, which stand first."""
+
+    def forward(self, x):
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+READERS = {
+    "a convolution": lambda: nn.Sequential(nn.Conv2d(8, 20, 1), Means()),
+    "one that grows": lambda: nn.Sequential(nn.ConvTranspose2d(8, 20, 1), Means()),
+    "a norm that turns": lambda: nn.Sequential(TurningNorm(8), Means(), nn.Linear(8, 20)),
+    "a norm of groups": lambda: nn.Sequential(nn.GroupNorm(2, 8), Means(), nn.Linear(8, 20)),
+    "nothing, and no part knows of 20": Means,
+    "a classifier, and no part knows of 20": lambda: nn.Sequential(Means(), nn.Linear(8, 10)),
+}
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_an_oblong_map_put_together_of_others_is_refused(reader):
+    net = PutTogether(reader())
+    with pytest.raises(ModelError, match=r"tap 'cat'.*cat@channels-first"), tapped(net, ["cat"]):
+        net(WIDE)
+    assert {place.path: place.kind for place in shapes(net, WIDE)}["cat"] == "unclear"
+
+
+class Last(nn.Module):
+    """Of Swin's kind: a picture of 12 x 12 pixels, in squares of 4, the channels last."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.patches, self.norm, self.map = nn.Conv2d(3, 16, 4, 4), norm, nn.Linear(16, 24, bias=False)
+
+    def forward(self, x):
+        return self.map(self.norm(self.patches(x).movedim(1, -1))).mean(dim=(1, 2))
+
+
+@pytest.mark.parametrize("norm", [nn.LayerNorm, nn.RMSNorm, lambda width: nn.Identity(), nn.LazyLinear])
+def test_squares_with_the_channels_last_are_read_without_a_word(norm):
+    """Also where they have as many rows as a picture has channels, which the first convolution reads."""
+    net, x = Last(norm(16)), torch.randn(4, 3, 12, 12)
+    with tapped(net, ["norm", "map"]) as read:
+        net(x)
+    assert [tuple(read[path].shape) for path in ("norm", "map")] == [(4, 3, 3, 16), (4, 3, 3, 24)]
+    assert {place.path: place.kind for place in shapes(net, x)} == {
+        "patches": "map",
+        "norm": "channels-last",
+        "map": "channels-last",
+    }
+
+
 def test_layouts_go_with_patterns():
     assert matching(Wide(), "re*@channels-first") == ["relu@channels-first"]
     with tapped(Wide(), ["re*@channels-first"]) as read:

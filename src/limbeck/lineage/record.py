@@ -5,15 +5,22 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from limbeck.core.storage import read_json, write_json
+from limbeck.core.storage import write_json
+from limbeck.core.versioned import read_versioned
 from limbeck.errors import BundleError
 from limbeck.record import LINEAGE, DataRecord, Estimate, MetricRecord
 from limbeck.studies.record import Comparison
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 FIRST_TEACHER: Final = "the first teacher"
 TOGETHER: Final = "all together"
+
+_OLDER: Final = (
+    "a link's teacher is named otherwise since, so the chain has to be begun anew from its second link on; run limbeck "
+    "distil with another --out (each link's report.html here stays as it is)"
+)
+_BROKEN: Final = "limbeck distil writes it again and trains nothing that is done"
 
 Kind = Literal["generations", "assistants"]
 
@@ -60,7 +67,7 @@ class Together(_Frozen):
 class Lineage(_Frozen):
     """A finished chain."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     limbeck_version: str
     created: str = Field(description="ISO 8601, UTC: when the last link was done")
     name: str
@@ -105,10 +112,4 @@ def read(folder: Path) -> Lineage:
     path = folder / LINEAGE
     if not path.is_file():
         raise BundleError(f"{folder} holds no {LINEAGE}: is it the folder of a finished lineage?")
-    try:
-        return Lineage.model_validate(read_json(path))
-    except ValueError as error:
-        raise BundleError(
-            f"{path} cannot be read as a lineage of schema {SCHEMA_VERSION} (limbeck distil writes it again and "
-            f"trains nothing that is done): {error}"
-        ) from error
+    return read_versioned(path, Lineage, version=SCHEMA_VERSION, noun="a lineage", older=_OLDER, broken=_BROKEN)

@@ -58,7 +58,7 @@ def total(values: Tensor, real: Tensor | None = None) -> Float[Tensor, " b"]:
 
 
 def mean(values: Tensor, real: Tensor | None = None) -> Float[Tensor, " b"]:
-    """The mean of each row's values, padding left out; 0 where a row is all padding.
+    """The mean of each row's values, padding left out; 0 where a row is all padding, or has no values.
 
     Example:
         >>> mean(torch.tensor([[[1.0], [5.0], [9.0]]]), torch.tensor([[True, True, False]]))
@@ -69,4 +69,6 @@ def mean(values: Tensor, real: Tensor | None = None) -> Float[Tensor, " b"]:
 
 def size(features: Tensor, real: Tensor | None = None) -> Tensor | int:
     """How many values a row has, padding left out; at least 1."""
-    return features.shape[1:].numel() if real is None else (real.sum(dim=1) * features.shape[2]).clamp_min(1)
+    if real is None:
+        return max(1, features.shape[1:].numel())
+    return (real.sum(dim=1) * features.shape[2]).clamp_min(1)

@@ -7,8 +7,9 @@ def check_temperature(temperature: float) -> None:
     """A temperature is positive and finite.
 
     Raises:
-        RecipeError: it is not.
+        RecipeError: it is not, or it is `auto`.
     """
+    check_not_auto("temperature", temperature)
     if not 0 < temperature < float("inf"):
         raise RecipeError(
             f"temperature: {temperature} is not a positive number; 1 leaves the probabilities as they are"
@@ -16,15 +17,16 @@ def check_temperature(temperature: float) -> None:
 
 
 def check_not_auto(name: str, value: object) -> None:
-    """`auto` is a recipe's word: an objective in Python is made with numbers.
+    """`auto` is a recipe's word, and of soft-targets alone: an objective in Python is made with numbers.
 
     Raises:
         RecipeError: it came here.
     """
-    if value == "auto":
+    if isinstance(value, str) and value == "auto":
         raise RecipeError(
-            f"{name}: 'auto' lets validation choose, which only a recipe can say (objective: {{{name}: auto}}); in "
-            "Python give a number, or leave the objective out of lk.distil, which then chooses"
+            f"{name}: 'auto' lets validation choose, which only a recipe can say, and of soft-targets alone "
+            f"(objective: {{method: soft-targets, {name}: auto}}); here give a number, or leave the "
+            "objective out of lk.distil, which then chooses for soft-targets"
         )
 
 

@@ -11,7 +11,7 @@ from limbeck.core.signals import Signals
 from limbeck.errors import ModelError, RecipeError
 from limbeck.objectives.card import MethodCard
 from limbeck.objectives.objective import Needs, Objective
-from limbeck.objectives.ranges import check_not_auto, check_temperature
+from limbeck.objectives.ranges import check_temperature
 from limbeck.objectives.reduce import weighted_mean
 from limbeck.objectives.shapes import check_alike
 from limbeck.objectives.sparse import soft_targets_sampled_rows, soft_targets_top_rows
@@ -89,7 +89,6 @@ class SoftTargets(Objective):
         self, temperature: float = 2.0, classes: Sequence[int] | None = None, standardize: bool = False
     ) -> None:
         super().__init__()
-        check_not_auto("temperature", temperature)
         check_temperature(temperature)
         if classes is not None and len(set(classes)) < 2:
             raise RecipeError(f"classes: {list(classes)} names fewer than two classes, there is nothing to compare")

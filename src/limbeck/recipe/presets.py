@@ -91,9 +91,12 @@ def _keys(preset: object) -> dict[str, Any] | None:
     """Those of a preset that is right in itself."""
     from limbeck.recipe.settings import loaded, settings_model
 
-    if not isinstance(preset, Mapping) or preset.get("name") not in PRESETS:
+    if not isinstance(preset, Mapping):
         return None
-    where = PRESETS[preset["name"]]
+    name = preset.get("name")
+    if not isinstance(name, str) or name not in PRESETS:
+        return None
+    where = PRESETS[name]
     try:
         settings = settings_model(where).model_validate({key: v for key, v in preset.items() if key != "name"})
         keys: dict[str, Any] = loaded(where)(**settings.model_dump())

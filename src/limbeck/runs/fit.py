@@ -253,11 +253,13 @@ def _train(job: Job, shop: Shop, model: Prepared, *, folder: Path, identity: str
 def _warn_of_idle_terms(job: Job, shop: Shop, stages: Sequence[Stage], history: Sequence[Mapping[str, Any]]) -> None:
     """Says early, and once a run, which terms do nothing; trials and seeds of the same weights would repeat it."""
     start = 0
+    of = "training" if len(stages) == 1 else "this stage"
     for stage in stages:
         objective = stage.objective
         assert isinstance(objective, WeightedSum), "jobs are given sums"
         weights = " ".join(map(str, objective.schedules))
-        for term, words in early_words(history, objective, start=start, end=start + stage.steps).items():
+        found = early_words(history, objective, start=start, end=start + stage.steps, of=of)
+        for term, words in found.items():
             if (job.role, weights, term) not in shop.said:
                 shop.said.add((job.role, weights, term))
                 shop.reporter.say(f"{job.name}: {words}")

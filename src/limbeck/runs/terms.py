@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from limbeck.objectives import WeightedSum
+from limbeck.objectives.schedule import Schedule, jump
 from limbeck.training import gradients, loss_shares
 
 IDLE = 0.01
@@ -12,8 +13,6 @@ EARLY = 1 / 3
 """The share of a stage after which a term that did nothing is named."""
 _MEND = "raise its weight, let train.balance choose it, or leave it out"
 _TRAIN = "train/"
-_STEADY = 8
-"""Points at which weights are looked at for changes that are still to come."""
 
 
 def shares(values: Mapping[str, float]) -> dict[str, float]:
@@ -70,7 +69,7 @@ def idle(rows: Sequence[Mapping[str, float]]) -> list[str]:
 
 
 def early_words(
-    history: Sequence[Mapping[str, Any]], objective: WeightedSum, *, start: int, end: int
+    history: Sequence[Mapping[str, Any]], objective: WeightedSum, *, start: int, end: int, of: str = "training"
 ) -> dict[str, str]:
     """What to say, at the first look after a third of a stage, of each term that has done nothing in it; by its name.
 
@@ -82,6 +81,7 @@ def early_words(
         objective: the stage's.
         start: the training's step before the stage.
         end: its step after the stage.
+        of: what the stage is called.
     """
     looks = [row for row in history if start < row["step"] <= end]
     due = start + EARLY * (end - start)
@@ -90,17 +90,21 @@ def early_words(
     if any(row["step"] >= due for row in looks[:-1]):
         return {}
     done = (looks[-1]["step"] - start) / (end - start)
-    if not _steady(objective, done):
+    if not all(_steady(schedule, done) for schedule in objective.schedules):
         return {}
     rows = [row["values"] for row in looks]
-    so_far = f"has had less than {IDLE:.0%} of the {_measured(rows[-1])} in the first {done:.0%} of training"
+    so_far = f"has had less than {IDLE:.0%} of the {_measured(rows[-1])} in the first {done:.0%} of {of}"
     return {name: f"{name} {so_far}, so it does nothing: {_MEND}." for name in idle(rows)}
 
 
-def _steady(objective: WeightedSum, done: float) -> bool:
-    """Whether every weight stays as it is from here on."""
-    later = [done + (1 - done) * number / _STEADY for number in range(_STEADY)]
-    return all(schedule.at(point) == schedule.at(done) for schedule, _ in objective.weighted_parts() for point in later)
+def _steady(schedule: Schedule, done: float) -> bool:
+    """Whether a weight stays as it is from here on: half way of what is left, and behind a jump.
+
+    Schedules are straight lines but for one jump or bend, and no step is at the very end, 1, where a jump changes none.
+    """
+    jumped = jump(schedule)
+    later = [(1 + done) / 2, *([] if jumped is None or not done < jumped < 1 else [jumped])]
+    return all(schedule.at(point) == schedule.at(done) for point in later)
 
 
 def _measured(values: Mapping[str, float]) -> str:

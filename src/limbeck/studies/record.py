@@ -5,7 +5,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from limbeck.core.storage import read_json, write_json
+from limbeck.core.storage import write_json
+from limbeck.core.versioned import read_versioned
 from limbeck.errors import BundleError
 from limbeck.record import DataRecord, Estimate, FileRef, Machine, MetricRecord, Outcome, Trial
 
@@ -172,7 +173,5 @@ def read(folder: Path) -> StudyRecord:
     path = folder / FILE_NAME
     if not path.is_file():
         raise BundleError(f"{folder} holds no {FILE_NAME}: is it the folder of a finished study?")
-    try:
-        return StudyRecord.model_validate(read_json(path))
-    except ValueError as error:
-        raise BundleError(f"{path} cannot be read as a study of schema {SCHEMA_VERSION}: {error}") from error
+    older = "read it with the Limbeck that wrote it"
+    return read_versioned(path, StudyRecord, version=SCHEMA_VERSION, noun="a study", older=older)

@@ -1,14 +1,18 @@
 """Where a map's channels stand: first, as convolutions have them, or last, as Swin and its kin do."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from limbeck.errors import ModelError
 
 Layout = Literal["channels-first", "channels-last"]
 LAYOUTS: dict[str, Layout] = {"channels-first": "channels-first", "channels-last": "channels-last"}
 """What may stand behind the @ of a path."""
+PICTURE = 4
+"""Channels that a picture may have: a convolution that reads so few reads the input, and tells of no map inside."""
 
 
 def square_first(shape: tuple[int, ...]) -> bool:
@@ -79,30 +83,52 @@ def turned_shape(path: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     return (shape[2], *shape[:2]) if is_channels_last(path, shape) else shape
 
 
-def convolved(model: nn.Module) -> frozenset[int]:
-    """How many channels the maps have that a model's convolutions and norms give.
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a model's parts say of the channels of its maps.
+
+    Attributes:
+        first: numbers of channels that its convolutions and norms of maps read and give, with the channels first.
+        any: lengths of all axes of its parameters: channels are nearly always one, be they first or last.
+    """
+
+    first: frozenset[int] = frozenset()
+    any: frozenset[int] = frozenset()
+
+
+def counted(model: nn.Module) -> Counts:
+    """Reads the counts off a model's parts; parameters of lazy parts, which have no shape yet, are left out.
 
     Example:
-        >>> sorted(convolved(nn.Sequential(nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.Conv2d(16, 32, 3))))
-        [16, 32]
+        >>> counts = counted(nn.Sequential(nn.Conv2d(3, 16, 5), nn.BatchNorm2d(16), nn.Flatten(), nn.Linear(64, 10)))
+        >>> sorted(counts.first), sorted(counts.any)
+        ([16], [3, 5, 10, 16, 64])
     """
-    return frozenset(count for part in model.modules() if (count := _channels(part)) is not None)
+    return Counts(
+        frozenset(count for part in model.modules() for count in _channels(part)),
+        frozenset(
+            size for each in model.parameters() if not isinstance(each, UninitializedParameter) for size in each.shape
+        ),
+    )
 
 
-def unclear(shape: tuple[int, ...], counts: frozenset[int]) -> bool:
-    """Whether such a shape may be either: the channels seem to stand last, but convolutions give as many as rows.
+def unclear(shape: tuple[int, ...], counts: Counts) -> bool:
+    """Whether such a shape may be either: the channels seem to stand last, but the model says otherwise.
 
-    A map that is not square, `(16 channels, 16 rows, 50 columns)`, looks like a square one with its channels last.
+    A map that is not square, `(16 channels, 16 rows, 50 columns)`, looks like a square one with its channels last. It
+    may be one where convolutions know as many channels as there are rows, or where no parameter is as long as the last
+    axis: whatever has its channels last is normalised or mapped along them.
 
     Args:
         shape: without the batch axis.
-        counts: of the model that gave it; see `convolved`.
+        counts: of the model that gave it; see `counted`.
 
     Example:
-        >>> unclear((16, 16, 50), frozenset({16, 32})), unclear((7, 7, 96), frozenset({96}))
-        (True, False)
+        >>> swin = Counts(first=frozenset({96}), any=frozenset({96, 384}))
+        >>> unclear((7, 7, 96), swin), unclear((7, 7, 50), swin), unclear((96, 96, 384), swin)
+        (False, True, True)
     """
-    return square_first(shape) and shape[0] in counts
+    return square_first(shape) and (shape[0] in counts.first or shape[2] not in counts.any)
 
 
 def refusal(path: str, shape: tuple[int, ...]) -> ModelError:
@@ -114,10 +140,19 @@ def refusal(path: str, shape: tuple[int, ...]) -> ModelError:
     )
 
 
-def _channels(part: nn.Module) -> int | None:
-    """Of the maps that a part gives, where it says so."""
+def _channels(part: nn.Module) -> tuple[int, ...]:
+    """Of the maps that a part reads and gives, where it says so.
+
+    What a convolution reads may come of several put together. A norm over one axis that is a LayerNorm of another name
+    is taken for one that turns maps to normalise their channels, as timm's `LayerNorm2d` does.
+    """
     if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
-        return part.out_channels
+        return (part.out_channels, *((part.in_channels,) if part.in_channels > PICTURE else ()))
     if isinstance(part, nn.BatchNorm2d | nn.InstanceNorm2d):
-        return part.num_features
-    return part.num_channels if isinstance(part, nn.GroupNorm) else None
+        return (part.num_features,)
+    if isinstance(part, nn.GroupNorm):
+        return (part.num_channels,)
+    if isinstance(part, nn.LayerNorm) and type(part) is not nn.LayerNorm:
+        axes: tuple[int, ...] = part.normalized_shape
+        return axes if len(axes) == 1 else ()
+    return ()

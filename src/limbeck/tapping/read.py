@@ -9,7 +9,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.hooks import RemovableHandle
 
 from limbeck.errors import ModelError
-from limbeck.tapping.layout import convolved, refusal, unclear
+from limbeck.tapping.layout import Counts, counted, refusal, unclear
 from limbeck.tapping.match import located
 from limbeck.tapping.path import Tap, arguments, tensor_at
 
@@ -46,7 +46,7 @@ def tapped(model: nn.Module, paths: Sequence[str]) -> Iterator[dict[str, Tensor]
     """
     model = bare(model)
     taps = [located(model, path) for path in dict.fromkeys(paths)]
-    pass_ = _Pass(convolved(model) if taps else frozenset())
+    pass_ = _Pass(counted(model) if taps else Counts())
     handles: list[RemovableHandle] = []
     try:
         if taps:
@@ -72,8 +72,8 @@ class _Read(dict[str, Tensor]):
 class _Pass:
     """One forward pass of the whole model; parts that are called outside of one are read too."""
 
-    def __init__(self, channels: frozenset[int]) -> None:
-        self.channels = channels
+    def __init__(self, counts: Counts) -> None:
+        self.counts = counts
         self.read = _Read()
         self.running = False
 
@@ -86,7 +86,7 @@ class _Pass:
             )
         found = tensor_at(tap, value)
         shape = tuple(found.shape[1:])
-        if tap.layout is None and unclear(shape, self.channels):
+        if tap.layout is None and unclear(shape, self.counts):
             raise refusal(tap.path, shape)
         self.read[tap.path] = found.clone()
 

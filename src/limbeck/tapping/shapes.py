@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from limbeck.core.modes import evaluating
-from limbeck.tapping.layout import convolved, square_first, unclear
+from limbeck.tapping.layout import counted, square_first, unclear
 from limbeck.tapping.path import tensors_in, written
 from limbeck.tapping.read import bare
 
@@ -62,7 +62,7 @@ def shapes(model: nn.Module, inputs: Any, *, count: Callable[[], int] | None = N
         [('1', 'map', (8, 3, 3)), ('2', 'vector', (72,)), ('3', 'vector', (4,))]
     """
     model = bare(model)
-    counts = convolved(model)
+    counts = counted(model)
     rows = len(next(tensor for _, tensor in tensors_in(inputs)))
     found: dict[str, Place] = {}
     seen: dict[int, int] = {}

@@ -1,12 +1,13 @@
 """What the converters share: sums without empty parts, and the ranges of the toolkits' arguments."""
 
 from collections.abc import Callable, Sequence
-from math import exp
+from math import exp, log
+from sys import float_info
 
 from limbeck.errors import RecipeError
 from limbeck.objectives.crd import CRD
 from limbeck.objectives.objective import Objective
-from limbeck.objectives.ranges import check_at_least_zero
+from limbeck.objectives.ranges import check_at_least, check_at_least_zero, check_temperature
 from limbeck.objectives.schedule import Schedule
 from limbeck.objectives.weighted import WeightedSum
 
@@ -54,8 +55,20 @@ def contrast(
     The code divides each `e^score` by Z, M times their mean over its first batch, when the memory holds random vectors
     of about length 1 in `width` axes. Their products with a unit vector have variance `1 / width`, hence the mean is
     `exp(1 / (2 width t^2))`.
+
+    Raises:
+        RecipeError: a value is out of range, or so small that the constant is infinite.
     """
-    constant = examples * exp(1 / (2 * width * t**2))
+    check_at_least("width of the embeddings", width, 1)
+    check_at_least("number of examples", examples, 1)
+    check_temperature(t)
+    power = 1 / (2 * width * t) / t  # the square of t may be 0
+    if log(examples) + power >= log(float_info.max):
+        raise RecipeError(
+            f"temperature: {t} makes e^(1 / (2 x {width} x {t}^2)), the mean that scores are divided by, infinite; "
+            "take a larger one, or wider embeddings"
+        )
+    constant = examples * exp(power)
     return CRD(
         student, teacher, width=width, temperature=t, memory=negatives, momentum=momentum, examples=examples,
         constant=constant,
