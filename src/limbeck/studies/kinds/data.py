@@ -134,8 +134,8 @@ def answer(found: Found) -> Answer:
     last = max((m for m in members if m.line == BASELINE), key=lambda m: m.at or 0)
     base = {m.at: m.name for m in members if m.line == BASELINE}
     taught = [m for m in members if m.line != BASELINE]
-    pairs = dict.fromkeys([*((m.name, last.name) for m in taught), *((m.name, base[m.at]) for m in taught)])
-    comparisons = paired(found, list(pairs))
+    to_same = [(m.name, base[m.at]) for m in taught if base[m.at] != last.name]
+    comparisons = [*paired(found, [(m.name, last.name) for m in taught]), *paired(found, to_same)]
     findings, sentences = [], []
     for line in (ALL, KEPT):
         arms = sorted((m for m in taught if m.line == line), key=lambda m: m.at or 0)

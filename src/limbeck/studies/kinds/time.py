@@ -90,8 +90,8 @@ def answer(found: Found) -> Answer:
     lengths = [(line, member) for line, members in taught.items() for member in members]
     to_last = [(member.name, last.name) for _, member in lengths]
     same = {member.at: member.name for member in baselines}
-    pairs = dict.fromkeys([*to_last, *((member.name, same[member.at]) for _, member in lengths)])
-    comparisons = paired(found, list(pairs))
+    to_same = [(member.name, same[member.at]) for _, member in lengths if same[member.at] != last.name]
+    comparisons = [*paired(found, to_last), *paired(found, to_same)]
     sentences: list[str] = []
     findings: list[Finding] = []
     for line, members in taught.items():
