@@ -128,6 +128,13 @@ def test_all_rules_hear_the_same_teachers(several):
     assert params["mean-of-logits"] == params["teacher-1"] + params["teacher-2"]
 
 
+def test_rules_that_share_guides_share_what_these_took(several):
+    took = {each.name: each.labelling_s for each in several.record.teachers}
+    shared = {took[name] for name in ("mean-of-probabilities", "mean-of-logits", "by-confidence")}
+    assert len(shared) == 1
+    assert 0 < took["one-at-random-a-view"] not in shared
+
+
 def test_rules_are_measured_against_the_teacher_that_validation_names(several):
     rules = [arm.name for arm in several.record.arms if arm.line == "several teachers"]
     first = [each for each in several.record.comparisons if each.against != "no teacher"]

@@ -36,7 +36,12 @@ def conduct(
     Returns:
         Arms and teachers by name.
     """
-    taught = {name: _taught(name, design, folder, clock, reporter) for name in design.tutors}
+    taught: dict[str, Taught] = {}
+    homes: set[str] = set()
+    for name, tutor in design.tutors.items():
+        again = tutor.home in homes
+        taught[name] = _taught(name, design, folder, clock, reporter, again=again)
+        homes |= set() if tutor.home is None else {tutor.home}
     choices: dict[str, Settings] = {}
     made: dict[str, Trained] = {}
     pupils: dict[str, list[Taught]] = {}
@@ -82,15 +87,18 @@ def _trained(member: Member, chosen: Trained, shops: Sequence[Shop]) -> list[Fit
     ]
 
 
-def _taught(name: str, design: Design, folder: Path, clock: Clock, reporter: Reporter) -> Taught:
-    """One teacher for all arms that listen to it."""
+def _taught(name: str, design: Design, folder: Path, clock: Clock, reporter: Reporter, *, again: bool) -> Taught:
+    """One teacher for all arms that listen to it; `again`: its guides were written for another one of its home."""
     tutor = design.tutors[name]
     home = tutor.home or name
     own = folder if name == TEACHER else folder / "teachers" / home
     with clock.stage("teacher"):
         raised, _shop = stages.teacher(tutor.plan, tutor.plan.shop(folder, reporter), own)
     stage = f"guide of {home}" if name != TEACHER else "guide"
-    return _heard(raised, name, tutor.plan, design, own, clock=clock, stage=stage, reporter=reporter)
+    heard = _heard(
+        raised, name, tutor.plan, design, own, clock=clock, stage="guides found" if again else stage, reporter=reporter
+    )
+    return replace(heard, labelling_s=clock.seconds[stage])
 
 
 def _as_teacher(trained: Trained, place: int, design: Design, folder: Path, clock: Clock) -> Taught:

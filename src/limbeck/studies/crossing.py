@@ -43,14 +43,14 @@ class Crossing:
             >>> Crossing(30.0, 10.0, None, 1.0).words("% of the labels")
             '30% of the labels (95% interval: 10 or more)'
             >>> Crossing(None, None, None, 1.0).words(" steps")
-            'not reached, and known to be behind everywhere'
+            'not reached, and no 95% interval allows it'
         """
         if not self.interval:
             where = "not reached" if self.at is None else f"{_shown(self.at)}{unit}"
             return f"{where} (one seed shows no interval)"
         if self.at is None:
             if self.low is None:
-                return "not reached, and known to be behind everywhere"
+                return "not reached, and no 95% interval allows it"
             return f"not reached by the mean; the 95% interval allows {_shown(self.low)}{unit} or more"
         place = f"{_shown(self.at)}{unit}{' or less' if self.at <= self.first else ''}"
         return f"{place} (95% interval: {self._interval()})"

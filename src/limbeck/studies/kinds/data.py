@@ -46,6 +46,11 @@ def design(plan: Plan, options: Options) -> Design:
     if not own:
         notes = ["Which labels are kept is drawn anew for each seed.",
                  "The teacher exists already, so there is none that saw the student's labels only."]  # fmt: skip
+    if not listening(plan.arms[0], "data").needs().labels:
+        notes.append(
+            "The student's objective hears the teacher alone, so with a teacher of all labels it is the same student "
+            "at every share; a hard-labels term would hear the student's own."
+        )
     for part in sorted(options.shares or SHARES):
         if not 0 < part <= 1:
             raise RecipeError(f"study: a share of labels is above 0 and at most 1 (1 is 100%), got {part:g}")
