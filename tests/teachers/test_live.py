@@ -97,7 +97,7 @@ def test_a_row_has_the_same_bits_wherever_it_stands(family):
 
 
 def laid_out(inputs):
-    """The same pictures as files of height, width and channels give them, and as convolutions make them."""
+    """The same pictures, channels before pixels, turned round from channels after pixels, and with gaps between."""
     last = inputs.permute(0, 2, 3, 1).clone(memory_format=torch.contiguous_format).permute(0, 3, 1, 2)
     return {"contiguous": inputs, "transposed": last, "apart": inputs.repeat_interleave(2, 0)[::2]}
 
@@ -132,6 +132,20 @@ def test_weights_of_another_layout_give_the_same_bits():
         for each in (torch.contiguous_format, torch.channels_last)
     ]
     assert torch.equal(*found)
+
+
+def test_a_module_that_flattens_by_view_reads_pictures_of_any_layout():
+    """A convolution answers in the layout that it was asked in, and `view` knows only one."""
+
+    class Viewing(nn.Sequential):
+        def forward(self, x):
+            return self[1](self[0](x).view(len(x), -1))
+
+    torch.manual_seed(0)
+    teacher, inputs = live(Viewing(nn.Conv2d(1, 6, 3), nn.Linear(216, 10))), pictures(20)
+    whole = ask(teacher, inputs)
+    for rows in laid_out(inputs).values():
+        assert torch.equal(ask(teacher, rows), whole)
 
 
 def test_the_module_sees_one_layout():

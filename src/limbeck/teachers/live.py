@@ -53,8 +53,8 @@ class LiveTeacher:
         input_gradient: bool = False,
     ) -> None:
         self.device = torch.device(device)
-        frozen = module.eval().requires_grad_(requires_grad=False)
-        self.module = frozen.to(self.device, memory_format=torch.contiguous_format)
+        frozen = module.eval().requires_grad_(requires_grad=False).to(memory_format=torch.contiguous_format)
+        self.module = frozen.to(device)
         self.preprocess = Preprocess(preprocess).to(device)
         self.classes = classes
         self.teacher_classes = teacher_classes

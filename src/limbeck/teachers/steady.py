@@ -1,4 +1,4 @@
-"""Rows that get the same bits wherever in a chunk they stand."""
+"""Rows that get the same bits wherever in a chunk they stand, and however they lie in memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
