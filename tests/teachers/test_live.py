@@ -1,5 +1,7 @@
 """The live teacher: frozen, always in eval mode, and a row gets the same bits wherever it stands."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -92,6 +94,70 @@ def test_a_row_has_the_same_bits_wherever_it_stands(family):
     for n in (1, 2, 7, chunk - 1, chunk, chunk + 1, len(inputs)):
         rows = torch.randperm(len(inputs), generator=order)[:n]
         assert torch.equal(ask(teacher, inputs[rows]), whole[rows])
+
+
+def laid_out(inputs):
+    """The same pictures, channels before pixels, turned round from channels after pixels, and with gaps between."""
+    last = inputs.permute(0, 2, 3, 1).clone(memory_format=torch.contiguous_format).permute(0, 3, 1, 2)
+    return {"contiguous": inputs, "transposed": last, "apart": inputs.repeat_interleave(2, 0)[::2]}
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("family", ["resnet", "convnet"])
+def test_a_row_has_the_same_bits_in_any_layout(family, channels):
+    """1,222 rows leave a tail, and a tail that is filled up has strides of its own."""
+    torch.manual_seed(0)
+    shape = (channels, 8, 8)
+    of = {"resnet": teachers.build, "convnet": students.build}[family]
+    pixels = PreprocessSpec(scale=1 / 255, mean=(0.4,) * channels, std=(0.3,) * channels)
+    teacher = live(of({"family": family, "width": 8, "depth": 2}, inputs=shape, outputs=10), preprocess=pixels)
+    inputs = pictures(1222, shape)
+    whole, draw = ask(teacher, inputs), torch.Generator().manual_seed(1)
+    for rows in laid_out(inputs).values():
+        assert torch.equal(ask(teacher, rows), whole)
+        for n in (64, 500, 1024, 1222):
+            chosen = torch.randperm(1222, generator=draw)[:n]
+            assert torch.equal(ask(teacher, rows[chosen]), whole[chosen])
+            gathered = torch.from_numpy(rows.numpy()[chosen.sort().values.numpy()])
+            assert torch.equal(ask(teacher, gathered), whole[chosen.sort().values])
+
+
+def test_weights_of_another_layout_give_the_same_bits():
+    """Training leaves them channels-last, a file gives them back contiguous."""
+    torch.manual_seed(0)
+    net = teachers.build({"family": "resnet", "width": 8, "depth": 2}, inputs=(3, 8, 8), outputs=10)
+    inputs = pictures(CHUNK + 5, (3, 8, 8))
+    found = [
+        ask(live(copy.deepcopy(net).to(memory_format=each)), inputs)
+        for each in (torch.contiguous_format, torch.channels_last)
+    ]
+    assert torch.equal(*found)
+
+
+def test_a_module_that_flattens_by_view_reads_pictures_of_any_layout():
+    """A convolution answers in the layout that it was asked in, and `view` knows only one."""
+
+    class Viewing(nn.Sequential):
+        def forward(self, x):
+            return self[1](self[0](x).view(len(x), -1))
+
+    torch.manual_seed(0)
+    teacher, inputs = live(Viewing(nn.Conv2d(1, 6, 3), nn.Linear(216, 10))), pictures(20)
+    whole = ask(teacher, inputs)
+    for rows in laid_out(inputs).values():
+        assert torch.equal(ask(teacher, rows), whole)
+
+
+def test_the_module_sees_one_layout():
+    seen = set()
+    module = normed()
+    module.register_forward_pre_hook(lambda _module, given: seen.add((given[0].stride(), given[0].data_ptr() % 64)))
+    for preprocess in (PIXELS, PreprocessSpec()):
+        teacher = live(module, preprocess=preprocess, chunk=5)
+        for inputs in laid_out(pictures(23).float()).values():
+            ask(teacher, inputs)
+            ask(teacher, inputs[1:4])
+    assert seen == {((64, 64, 8, 1), 0)}
 
 
 @pytest.mark.parametrize("outputs", [2, 3, 10, 11, 12, 40])

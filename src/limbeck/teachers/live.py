@@ -22,13 +22,15 @@ CHUNK = 128
 class LiveTeacher:
     """A frozen model, always in eval mode; no gradient ever reaches its parameters.
 
-    It is run on chunks of exactly `chunk` rows, the tail padded with copies of the last row, and with rows aligned
-    alike (see `steady`), so that a row gets the same bits whoever asks and however rows are batched. (Where a module
-    multiplies by a bare matrix, `x @ w`, with few columns, the last bits may still hang on a row's place.)
+    It is run on chunks of exactly `chunk` rows, the tail padded with copies of the last row, in one memory layout,
+    weights and inputs contiguous (see `filled_up`), and with rows aligned alike (see `steady`), so that a row gets the
+    same bits whoever asks and however rows are batched or laid out. (Where a module multiplies by a bare matrix,
+    `x @ w`, with few columns, the last bits may still hang on a row's place.)
 
     Args:
-        module: gives logits `(b, outputs)` for preprocessed input. It is switched to eval mode and its parameters stop
-            requiring gradients: a teacher belongs to Limbeck from here on.
+        module: gives logits `(b, outputs)` for preprocessed input. It is switched to eval mode, its parameters stop
+            requiring gradients, and channels-last weights become contiguous: a teacher belongs to Limbeck from here
+            on.
         preprocess: the teacher's own, from raw views.
         classes: the data's class names.
         teacher_classes: the teacher's, in the order of its outputs; `None`: they are the data's.
@@ -51,7 +53,8 @@ class LiveTeacher:
         input_gradient: bool = False,
     ) -> None:
         self.device = torch.device(device)
-        self.module = module.eval().requires_grad_(requires_grad=False).to(device)
+        frozen = module.eval().requires_grad_(requires_grad=False).to(memory_format=torch.contiguous_format)
+        self.module = frozen.to(device)
         self.preprocess = Preprocess(preprocess).to(device)
         self.classes = classes
         self.teacher_classes = teacher_classes

@@ -1,4 +1,4 @@
-"""Rows that get the same bits wherever in a chunk they stand."""
+"""Rows that get the same bits wherever in a chunk they stand, and however they lie in memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,14 +37,29 @@ def steady(module: nn.Module) -> Iterator[None]:
 
 
 def filled_up(rows: Tensor, count: int) -> Tensor:
-    """The rows, with copies of the last one behind them where there are fewer than `count`.
+    """A copy of the rows, with copies of the last one behind them where there are fewer than `count`.
+
+    The copy is contiguous, with the strides of a tensor that was just made, whatever those of `rows` are. Convolutions
+    choose their kernel, and with it the last bits, by the strides; and a picture of one channel may come with those of
+    either layout: (64, 1, 8, 1) for 1 x 8 x 8, transposed from height, width and channels, or (64, 64, 8, 1).
+
+    Args:
+        rows: 1 to `count` of them, of any layout.
+        count: rows of the result.
+
+    Returns:
+        `(count, ...)`, in memory of its own.
 
     Example:
         >>> filled_up(torch.tensor([[1], [2]]), 4).flatten().tolist()
         [1, 2, 2, 2]
+        >>> pictures = torch.zeros(2, 8, 8, 1).permute(0, 3, 1, 2)
+        >>> pictures.stride(), filled_up(pictures, 2).stride()
+        ((64, 1, 8, 1), (64, 64, 8, 1))
     """
     short = count - len(rows)
-    return torch.cat([rows, rows[-1:].expand(short, *rows.shape[1:])]) if short else rows
+    full = torch.cat([rows, rows[-1:].expand(short, *rows.shape[1:])]) if short else rows
+    return full.clone(memory_format=torch.contiguous_format)
 
 
 def _unsteady(linear: nn.Linear) -> bool:
