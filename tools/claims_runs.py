@@ -64,17 +64,17 @@ def _check(runs: dict[str, Record]) -> None:
 
 
 def _arms(runs: dict[str, Record], folders: dict[str, Path]) -> tuple[dict[str, ArmRecord], dict[str, Array]]:
-    """Every role of every run, a teacher that several share once, and what each scored."""
-    first = next(iter(runs.values()))
+    """Every role of every run and what each scored; models that several runs share, once."""
     arms: dict[str, ArmRecord] = {}
     scores: dict[str, Array] = {}
     for label, run in runs.items():
         for role in dict.fromkeys(model.role for model in run.models):
-            if role == TEACHER and TEACHER in arms and run.fingerprints.teacher == first.fingerprints.teacher:
-                continue
             called = f"{label} {role}".strip()
             models = [model for model in run.models if model.role == role]
-            scores[called] = np.stack([_scores(run, folders[label], model) for model in models])
+            found = np.stack([_scores(run, folders[label], model) for model in models])
+            if any(np.array_equal(found, each) for each in scores.values()):
+                continue
+            scores[called] = found
             arms[called] = _arm(called, run, models, scores[called])
     return arms, scores
 
@@ -119,12 +119,13 @@ def _teacher(model: ModelRecord, metric: str) -> TeacherRecord:
 
 def _compared(run: Record, arms: dict[str, ArmRecord], scores: dict[str, Array]) -> list[Comparison]:
     """Each arm against each that stands before it, the teacher first; Holm's correction against each of these."""
-    order = [name for name in arms if name == TEACHER] + [name for name in arms if name != TEACHER]
+    order = sorted(arms, key=lambda name: not name.endswith(TEACHER))
     made: list[Comparison] = []
     for place, against in enumerate(order):
         family = {}
         for arm in order[place + 1 :]:
-            theirs = np.repeat(scores[TEACHER], len(scores[arm]), axis=0) if against == TEACHER else scores[against]
+            alone = against.endswith(TEACHER)
+            theirs = np.repeat(scores[against], len(scores[arm]), axis=0) if alone else scores[against]
             if scores[arm].shape == theirs.shape:
                 family[arm] = _contrast(run, arm, against, scores[arm], theirs)
         made += read_together([(arm, against) for arm in family], list(family.values()))

@@ -135,6 +135,13 @@ def test_check_counts_what_a_run_would_use():
     json.loads(found.model_dump_json())
 
 
+def test_check_says_where_a_run_is_too_short_for_any_student():
+    told = "steps are few for any student"
+    assert any(told in note for note in lk.check(recipe=SMALL).notes)
+    longer = {**SMALL, "train": {"epochs": 20, "batch_size": 64}}
+    assert not any(told in note for note in lk.check(recipe=longer).notes)
+
+
 def test_check_leaves_random_generators_alone():
     before = states()
     lk.check(recipe=SMALL)

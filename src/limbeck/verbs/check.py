@@ -57,6 +57,9 @@ class Checked(_Frozen):
     notes: list[str]
     taught_by: str | None = Field(default=None, description="who grows with the student, where there is no teacher")
 
+FEW_STEPS = 200
+"""Below so many steps a student has hardly begun."""
+
 
 def check(
     *, recipe: Path | str | Mapping[str, Any], overrides: Mapping[str, Any] | None = None, trust_code: bool = False
@@ -218,6 +221,11 @@ def _notes(plan: "Plan") -> list[str]:
         notes.append("the student starts from the same weights for every seed: seeds vary order and dropout only")
     if 0 < plan.recipe.verdict.seeds < 3:
         notes.append(f"{plan.recipe.verdict.seeds} seeds are always inconclusive; verdict.seeds: 5 is the default")
+    if plan.steps < FEW_STEPS:
+        notes.append(
+            f"{plan.steps} steps are few for any student: raise train.epochs, or lower train.batch_size "
+            f"({plan.recipe.train.batch_size})"
+        )
     if len(plan.splits.validation) < 200:
         notes.append(f"validation has {len(plan.splits.validation)} examples, so its choices are coarse")
     return notes
