@@ -294,7 +294,7 @@ def raising(error):
         (OSError(5, "Input/output error", "runs/x"), 1, "limbeck: runs/x: Input/output error; mend that"),
         (PermissionError(13, "Permission denied"), 1, "limbeck: Permission denied; mend that"),
         (ConnectionError("no route\nto host"), 1, "limbeck: no route to host; mend that"),
-        (KeyboardInterrupt(), 130, "limbeck: interrupted"),
+        (KeyboardInterrupt(), 130, "limbeck: interrupted; run the same command to go on"),
     ],
 )
 def test_a_full_disk_and_a_broken_off_command(error, code, said, limbeck, monkeypatch):
