@@ -6,7 +6,8 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel
 
-from limbeck import bundle, record
+from limbeck import record
+from limbeck.bundle.read import read as read_bundle
 from limbeck.core.versioned import read_versioned
 from limbeck.errors import BundleError
 from limbeck.studies import record as studies
@@ -64,10 +65,10 @@ def test_a_folder_that_is_begun_and_not_done_is_told_from_a_wrong_one(tmp_path):
             reads(tmp_path)
         return str(refused.value)
 
-    for reads in (record.read, bundle.read, lambda folder: report(run=folder)):
+    for reads in (record.read, read_bundle, lambda folder: report(run=folder)):
         assert "is it the folder of a finished" in words(reads)
     (tmp_path / record.MARK).write_text("{}")
-    for reads in (record.read, bundle.read, lambda folder: report(run=folder)):
+    for reads in (record.read, read_bundle, lambda folder: report(run=folder)):
         assert "it is unfinished; the command that began it goes on" in words(reads)
     (tmp_path / record.STUDY).write_text("{}")
     assert "unfinished" not in words(record.read)
