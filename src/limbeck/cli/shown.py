@@ -62,20 +62,20 @@ def run_lines(run: "Run") -> list[str]:
 
 def _chain(lineage: "Lineage") -> list[str]:
     """What each link came to, and what its intervals do not cover."""
+    from limbeck.studies import cells
+
+    def shown(quality: "Estimate | None") -> str:
+        """As the page has it, in letters that every terminal has."""
+        return cells.estimate(quality, lineage.metric).replace("\N{EN DASH}", " to ").replace("\xa0", " ")
+
     rows = [[lineage.noun, "student", f"{lineage.metric.name} on validation", "on test"]]
     for number, each in enumerate(lineage.generations):
         mark = " (kept)" if number == lineage.best else ""
-        rows.append([each.folder + mark, each.student, _with_interval(each.validation), _with_interval(each.test)])
+        rows.append([each.folder + mark, each.student, shown(each.validation), shown(each.test)])
     if lineage.together is not None:
-        rows.append(["all together", "the mean of their probabilities", "-", _with_interval(lineage.together.test)])
+        rows.append(["all together", "the mean of their probabilities", "-", shown(lineage.together.test)])
     lines = [*table(rows), "", *(each.sentence for each in lineage.comparisons), "", *lineage.notes]
     return [*lines, lineage.stopped[0].upper() + lineage.stopped[1:] + "."] if lineage.stopped else lines
-
-
-def _with_interval(estimate: "Estimate") -> str:
-    """A quality and its interval, in the metric's own unit."""
-    low, high = estimate.ci95 or (None, None)
-    return f"{estimate.value:.4f}" if low is None else f"{estimate.value:.4f} ({low:.4f} to {high:.4f})"
 
 
 def study_lines(found: "Studied") -> list[str]:
