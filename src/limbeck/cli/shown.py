@@ -174,12 +174,15 @@ def export_lines(found: Sequence["Export"]) -> list[str]:
     return table(rows)
 
 
-def methods_lines(cards: Sequence["MethodCard"]) -> list[str]:
-    """The cards, one paragraph each."""
+def methods_lines(cards: Sequence["MethodCard"], *, full: bool) -> list[str]:
+    """A line each, or the cards, one paragraph each."""
     from limbeck.objectives.card import CARD_PARTS
 
     lines: list[str] = []
-    for card in cards:
+    if not full:
+        more = "limbeck methods NAME: one in full, with its settings; --full: all cards"
+        lines = [*table([[card.name, card.summary] for card in cards]), "", more]
+    for card in cards if full else ():
         rows = [[f"  {key}", getattr(card, key)] for key in CARD_PARTS]
         lines += [card.name, f"  {card.summary}", *table(rows), ""]
     return [*lines, "DeiT's, ModelOpt's, torchdistill's and mdistiller's losses in these terms: docs/converters.md"]
