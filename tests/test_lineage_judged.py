@@ -71,6 +71,9 @@ def test_the_result_of_assistants_is_the_last_link_and_the_words_say_what_no_int
     assert chain.lineage.notes[0] == ONE_TEACHER
     lines = run_lines(chain)
     assert ONE_TEACHER in lines
+    low, high = chain.lineage.generations[1].test.ci95
+    kept = next(line for line in lines if "(kept)" in line)
+    assert f"({100 * low:.1f} to {100 * high:.1f}%)" in kept, "in the unit of the page"
     assert any(str(chain.folder.parent / page.FILE_NAME) in line for line in lines)
 
 

@@ -55,7 +55,7 @@ COMMANDS = {
     "init": ["--data", "--out", "--label"],
     "label": ["recipe", "--out", "--set", "--engine", "--workers", "--trust-code"],
     "measure": ["file", "--threads", "--batch", "--json"],
-    "methods": ["name", "--json"],
+    "methods": ["name", "--full", "--json"],
     "predict": [
         "bundle",
         "files",

@@ -98,7 +98,7 @@ def methods_page() -> str:
         "",
         _MADE,
         "",
-        "What a student can be asked to imitate (`limbeck methods` prints the same, `limbeck",
+        "What a student can be asked to imitate (`limbeck methods --full` prints the same, `limbeck",
     ]
     lines.append("methods NAME` one of them with its settings and signals).")
     lines.append("Losses of other toolkits in these terms: [converters.md](converters.md).")

@@ -90,7 +90,7 @@ def _proven(
         plan, models=models, verdicts=verdicts, tunings=tunings, prints=prints,
         conditions=CONDITIONS_ALONE if plan.recipe.teacher.grows else CONDITIONS,
         folder=folder, more_notes=[heard.note, *notes_on_teacher(plan, raised), *notes_on_costs(subjects),
-                    *notes_on_terms([each.history for each in fitted[0]])],
+                    *notes_on_terms([each.history for each in fitted[0]], grows=plan.recipe.teacher.grows)],
     )  # fmt: skip
     reporter.say(f"exporting {', '.join(plan.recipe.export or ('onnx',))}, and comparing with the student")
     with clock.stage("export"):

@@ -17,6 +17,10 @@ SCHEMA_VERSION: Final = 1
 
 LINEAGE: Final = "lineage.json"
 """What the folder of a chain of runs holds; each link is a run in a folder below."""
+STUDY: Final = "study.json"
+"""What the folder of a finished study holds."""
+MARK: Final = "run.json"
+"""What the folder of a run, lineage or study holds from its first moment on."""
 
 Role = Literal["teacher", "student", "baseline", "teacher-labels"]
 """teacher; student = taught by soft targets; baseline = no teacher; teacher-labels = the teacher's hard labels."""
@@ -242,11 +246,20 @@ def read(folder: Path) -> Record:
     """
     path = folder / "record.json"
     if not path.is_file():
-        raise BundleError(
-            f"{folder} holds no record.json: {of_a_chain(folder) or 'is it the folder of a finished run?'}"
-        )
+        raise BundleError(f"{folder} holds no record.json: {another(folder) or 'is it the folder of a finished run?'}")
     older = "read it with the Limbeck that wrote it"
     return read_versioned(path, Record, version=SCHEMA_VERSION, noun="a record", older=older)
+
+
+def another(folder: Path) -> str | None:
+    """What a folder without a run's record is, and what to do; `None`: neither a lineage's nor an unfinished one.
+
+    Args:
+        folder: without a `record.json`.
+    """
+    begun = (folder / MARK).is_file() and not (folder / STUDY).is_file()
+    unfinished = "it is unfinished; the command that began it goes on where it was, and writes the report at its end"
+    return of_a_chain(folder) or (unfinished if begun else None)
 
 
 def of_a_chain(folder: Path) -> str | None:

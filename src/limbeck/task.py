@@ -6,6 +6,7 @@ arrays, so that exported students are judged without torch.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Protocol
 
 import numpy as np
@@ -179,6 +180,16 @@ class Multiclass:
         p = np.exp(logits - logsumexp(logits, axis=1, keepdims=True))
         return {"label": logits.argmax(1), "probabilities": p}
 
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    "accuracy": (0.0, 1.0),
+    "agreement": (0.0, 1.0),
+    "brier": (0.0, 2.0),
+    "ece": (0.0, 1.0),
+    "kl": (0.0, inf),
+    "nll": (0.0, inf),
+}
+"""What a measure can be at all, by name: intervals of it are cut there; others are not."""
 
 TASKS: Mapping[str, Task] = {"multiclass": Multiclass()}
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+import limbeck as lk
 from limbeck import cli
 from limbeck.cli import app as commands
 from limbeck.cli.app import usage_error
@@ -294,7 +295,7 @@ def raising(error):
         (OSError(5, "Input/output error", "runs/x"), 1, "limbeck: runs/x: Input/output error; mend that"),
         (PermissionError(13, "Permission denied"), 1, "limbeck: Permission denied; mend that"),
         (ConnectionError("no route\nto host"), 1, "limbeck: no route to host; mend that"),
-        (KeyboardInterrupt(), 130, "limbeck: interrupted"),
+        (KeyboardInterrupt(), 130, "limbeck: interrupted; run the same command to go on"),
     ],
 )
 def test_a_full_disk_and_a_broken_off_command(error, code, said, limbeck, monkeypatch):
@@ -378,6 +379,15 @@ def test_facts_for_people_and_for_scripts(verb, limbeck):
     code, out, _ = limbeck(verb)
     assert code == 0
     assert all(row["name"] in out for row in rows)
+
+
+def test_methods_are_a_line_each_and_cards_where_asked_for(limbeck):
+    brief, full = limbeck("methods")[1].splitlines(), limbeck("methods", "--full")[1]
+    for card in lk.methods():
+        (line,) = [line for line in brief if line.split()[:1] == [card.name]]
+        assert line.endswith(card.summary)
+        assert card.hurts in full
+        assert card.hurts not in "\n".join(brief)
 
 
 def test_one_method_in_full(limbeck):

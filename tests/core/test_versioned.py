@@ -7,9 +7,11 @@ import pytest
 from pydantic import BaseModel
 
 from limbeck import record
+from limbeck.bundle.read import read as read_bundle
 from limbeck.core.versioned import read_versioned
 from limbeck.errors import BundleError
 from limbeck.studies import record as studies
+from limbeck.verbs.report import report
 
 
 class Told(BaseModel):
@@ -55,3 +57,18 @@ def test_records_of_runs_and_studies_are_read_so(module, file, tmp_path):
     written(tmp_path / file, {"schema_version": 0})
     with pytest.raises(BundleError, match="of schema 0, expected 1: read it with the Limbeck that wrote it"):
         module.read(tmp_path)
+
+
+def test_a_folder_that_is_begun_and_not_done_is_told_from_a_wrong_one(tmp_path):
+    def words(reads):
+        with pytest.raises(BundleError) as refused:
+            reads(tmp_path)
+        return str(refused.value)
+
+    for reads in (record.read, read_bundle, lambda folder: report(run=folder)):
+        assert "is it the folder of a finished" in words(reads)
+    (tmp_path / record.MARK).write_text("{}")
+    for reads in (record.read, read_bundle, lambda folder: report(run=folder)):
+        assert "it is unfinished; the command that began it goes on" in words(reads)
+    (tmp_path / record.STUDY).write_text("{}")
+    assert "unfinished" not in words(record.read)

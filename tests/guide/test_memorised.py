@@ -41,7 +41,9 @@ def test_measured_on_both_kinds(make_data):
     assert found.own.accuracy == 1.0
     assert 0.4 < found.held_out.accuracy < 0.9
     assert found.softness_ratio < 0.01
-    assert "memorised its training data" in warning(found)
+    said = warning(found)
+    assert said.startswith("The teacher has memorised its training data")
+    assert said.endswith(".")
     assert measure(Memory(), own, other, most=20).own.examples == 20
     with pytest.raises(DataError, match="no labelled"):
         measure(Memory(), own, without_labels(other))

@@ -59,3 +59,12 @@ def test_quality_without_labels_is_empty_and_rows_must_match():
     assert quality(Multiclass(), logits, np.array([-1, -1, -1])) == {}
     with pytest.raises(DataError, match="3 rows of logits, but 2"):
         check_rows(logits, np.array([0, 1]))
+
+
+def test_intervals_end_where_the_measure_does():
+    """Four right and sure, one wrong and sure: Student's interval of nll and brier would reach below 0."""
+    logits, target = np.array([[9.0, 0.0]] * 5), np.array([0, 0, 0, 0, 1])
+    scores, found = Multiclass().scores(logits, target), quality(Multiclass(), logits, target)
+    for name in ("nll", "brier"):
+        assert estimate(scores[name]).ci95[0] < 0
+        assert found[name].ci95 == (0.0, min(estimate(scores[name]).ci95[1], 2.0 if name == "brier" else np.inf))

@@ -69,6 +69,15 @@ def test_an_idle_term_is_named_at_the_first_look_after_a_third():
     assert "train.balance" in words["hint"]
 
 
+def test_no_advice_is_given_that_a_recipe_would_refuse():
+    """Beside a teacher that grows, train.balance is refused."""
+    early = said(looks(10, 20, 30), grows=True)["hint"]
+    late = notes_on_terms([rows(IDLE)], grows=True)[1]
+    for words in (early, late):
+        assert words.endswith("nothing: raise its weight, or leave it out.")
+    assert "train.balance" in notes_on_terms([rows(IDLE)])[1]
+
+
 def test_each_stage_is_looked_at_by_itself():
     assert said(looks(60, 100, 110, 120), start=90, end=180)
     assert not said(looks(100, 110), start=90, end=180)
@@ -135,7 +144,8 @@ class Diary(Silent):
 @pytest.mark.parametrize(("stages", "whose"), [(1, "of training"), (2, "of this stage")])
 def test_a_share_is_said_to_be_of_what_it_is_a_share_of(stages, whose):
     objective = WeightedSum([(1.0, SoftTargets(temperature=1)), (0.001, HardLabels())])
-    job, shop = SimpleNamespace(name="student", role="student"), SimpleNamespace(said=set(), reporter=Diary())
+    job = SimpleNamespace(name="student", role="student")
+    shop = SimpleNamespace(said=set(), reporter=Diary(), teacher=None)
     last = 90 * (stages - 1)
     history = looks(last + 10, last + 20, last + 30)
     _warn_of_idle_terms(job, shop, [SimpleNamespace(objective=objective, steps=90)] * stages, history)

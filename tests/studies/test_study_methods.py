@@ -154,7 +154,8 @@ def test_the_schema_reads_back(finished):
 @pytest.mark.parametrize(
     ("methods", "message"),
     [
-        (["dkdd"], "is no method"),
+        (["dkdd"], "study: there is no 'dkdd'; did you mean dkd"),
+        (["fitnets"], "study: there is no 'fitnets'; it is called hint here"),
         (["binary-targets"], "not defined for the task"),
         (["hint"], "say which in the recipe"),
         ([{"method": "dkd", "gama": 1}], "gama"),

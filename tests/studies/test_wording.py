@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from limbeck.studies.verdict import together
 from limbeck.studies.wording import Words
 
 
@@ -127,3 +128,14 @@ def test_no_sentence_shows_a_negative_number_or_minus_zero():
         for outcome in ("inconclusive", "no-gain"):
             said = words().sentence(outcome, float(difference), abs(float(half)), 7, None)
             assert "-" not in said
+
+
+def test_an_interval_without_a_width_is_said_in_words():
+    said = words().sentence("inconclusive", 0.0, 0.0, None, None)
+    assert "level with the same student without a teacher (exactly level in each of 5 seeds). " in said
+
+
+@pytest.mark.parametrize("p_value", [0.0501, 0.0512, 0.0549, 0.05000001])
+def test_what_may_be_chance_never_reads_as_the_limit(p_value):
+    said = together("A beats B.", "beats", p_value, 3)
+    assert float(said.split("p = ")[1].rstrip(").")) > 0.05

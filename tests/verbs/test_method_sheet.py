@@ -72,7 +72,7 @@ def test_cards_and_classes_are_those_of_the_list():
 @pytest.mark.parametrize("name", sorted(ALIASES))
 def test_a_name_from_elsewhere_is_answered(name):
     if len(ALIASES[name]) > 1:
-        with pytest.raises(InputError, match=f"did you mean {' or '.join(ALIASES[name])}"):
+        with pytest.raises(InputError, match=f"it is called {' and '.join(ALIASES[name])} here"):
             sheet(name)
         return
     found = sheet(name.upper().replace("-", "_"))
@@ -88,9 +88,9 @@ def test_names_from_elsewhere_are_no_names_here():
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
-    with pytest.raises(InputError, match="'soft_target' is none; did you mean soft-targets"):
+    with pytest.raises(InputError, match="there is no 'soft_target'; did you mean soft-targets"):
         sheet("soft_target")
-    with pytest.raises(InputError, match="did you mean rkd-distance or rkd-angle"):
+    with pytest.raises(InputError, match="it is called rkd-distance and rkd-angle here"):
         sheet("rkd")
-    with pytest.raises(InputError, match=f"limbeck methods lists all {len(METHODS)}"):
+    with pytest.raises(InputError, match="there is no 'xyzzy'; `limbeck methods` lists them"):
         sheet("xyzzy")

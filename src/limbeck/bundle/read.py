@@ -11,7 +11,7 @@ from limbeck.core.identity import file_fingerprint
 from limbeck.core.optional import require
 from limbeck.core.storage import read_json
 from limbeck.errors import BundleError
-from limbeck.record import of_a_chain
+from limbeck.record import another
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,9 +95,7 @@ def load_state(folder: Path) -> dict[str, "Tensor"]:
 def _read_config(folder: Path) -> BundleConfig:
     path = folder / CONFIG
     if not path.is_file():
-        raise BundleError(
-            f"{folder} holds no {CONFIG}: {of_a_chain(folder) or 'is it the folder of a finished student?'}"
-        )
+        raise BundleError(f"{folder} holds no {CONFIG}: {another(folder) or 'is it the folder of a finished student?'}")
     try:
         text = path.read_text(encoding="utf-8")
         return BundleConfig.model_validate_json(text)

@@ -54,7 +54,7 @@ def _run(arguments: list[str]) -> int:
             return _say(usage, 2)
         code = _INTERRUPTED
     if code == _INTERRUPTED:  # typer makes an exit of Ctrl-C
-        return _say("interrupted", _INTERRUPTED)
+        return _say("interrupted; run the same command to go on", _INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

@@ -240,9 +240,10 @@ app.command()(taps)
 @app.command()
 def methods(
     name: Annotated[str | None, typer.Argument(help="Only this one, with its settings and signals.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="All cards: when each helps, when it hurts, its cost.")] = False,
     json: Json = False,
 ) -> None:
-    """List what a student can be asked to imitate: what each does, when it helps, when it hurts."""
+    """List what a student can be asked to imitate, a line each; NAME or --full tells when each helps and hurts."""
     from dataclasses import asdict
 
     from limbeck.cli.shown import methods_lines, sheet_lines
@@ -254,7 +255,7 @@ def methods(
         echo_json(asdict(one)) if json else echo(sheet_lines(one))
         return
     found = verb()
-    echo_json([asdict(card) for card in found]) if json else echo(methods_lines(found))
+    echo_json([asdict(card) for card in found]) if json else echo(methods_lines(found, full=full))
 
 
 @app.command()

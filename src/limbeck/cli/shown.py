@@ -62,20 +62,20 @@ def run_lines(run: "Run") -> list[str]:
 
 def _chain(lineage: "Lineage") -> list[str]:
     """What each link came to, and what its intervals do not cover."""
+    from limbeck.studies import cells
+
+    def shown(quality: "Estimate | None") -> str:
+        """As the page has it, in letters that every terminal has."""
+        return cells.estimate(quality, lineage.metric).replace("\N{EN DASH}", " to ").replace("\xa0", " ")
+
     rows = [[lineage.noun, "student", f"{lineage.metric.name} on validation", "on test"]]
     for number, each in enumerate(lineage.generations):
         mark = " (kept)" if number == lineage.best else ""
-        rows.append([each.folder + mark, each.student, _with_interval(each.validation), _with_interval(each.test)])
+        rows.append([each.folder + mark, each.student, shown(each.validation), shown(each.test)])
     if lineage.together is not None:
-        rows.append(["all together", "the mean of their probabilities", "-", _with_interval(lineage.together.test)])
+        rows.append(["all together", "the mean of their probabilities", "-", shown(lineage.together.test)])
     lines = [*table(rows), "", *(each.sentence for each in lineage.comparisons), "", *lineage.notes]
     return [*lines, lineage.stopped[0].upper() + lineage.stopped[1:] + "."] if lineage.stopped else lines
-
-
-def _with_interval(estimate: "Estimate") -> str:
-    """A quality and its interval, in the metric's own unit."""
-    low, high = estimate.ci95 or (None, None)
-    return f"{estimate.value:.4f}" if low is None else f"{estimate.value:.4f} ({low:.4f} to {high:.4f})"
 
 
 def study_lines(found: "Studied") -> list[str]:
@@ -174,12 +174,15 @@ def export_lines(found: Sequence["Export"]) -> list[str]:
     return table(rows)
 
 
-def methods_lines(cards: Sequence["MethodCard"]) -> list[str]:
-    """The cards, one paragraph each."""
+def methods_lines(cards: Sequence["MethodCard"], *, full: bool) -> list[str]:
+    """A line each, or the cards, one paragraph each."""
     from limbeck.objectives.card import CARD_PARTS
 
     lines: list[str] = []
-    for card in cards:
+    if not full:
+        more = "limbeck methods NAME: one in full, with its settings; --full: all cards"
+        lines = [*table([[card.name, card.summary] for card in cards]), "", more]
+    for card in cards if full else ():
         rows = [[f"  {key}", getattr(card, key)] for key in CARD_PARTS]
         lines += [card.name, f"  {card.summary}", *table(rows), ""]
     return [*lines, "DeiT's, ModelOpt's, torchdistill's and mdistiller's losses in these terms: docs/converters.md"]

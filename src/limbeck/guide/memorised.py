@@ -134,15 +134,15 @@ def warning(found: Memorised) -> str | None:
     Example:
         >>> own, other = Softness(500, 0.9995, 0.002, 1.0), Softness(500, 0.97, 0.09, 0.94)
         >>> str(warning(Memorised(own, other)))[:95]
-        'the teacher has memorised its training data: on them its top probability is 0.9995 (accuracy 10'
+        'The teacher has memorised its training data: on them its top probability is 0.9995 (accuracy 10'
     """
     gap = found.own.accuracy - found.held_out.accuracy
     if found.softness_ratio >= SOFTNESS_RATIO or gap < ERRORS:
         return None
     own, other = found.own, found.held_out
     return (
-        f"the teacher has memorised its training data: on them its top probability is {own.top:.4f} (accuracy "
+        f"The teacher has memorised its training data: on them its top probability is {own.top:.4f} (accuracy "
         f"{own.accuracy:.1%}), on held-out examples {other.top:.4f} (accuracy {other.accuracy:.1%}), so most of its "
         "labels are nearly hard. Label with teachers trained on other folds, add unlabelled examples, or train the "
-        "teacher less"
+        "teacher less."
     )

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from limbeck.measuring.quality import check_rows, estimate
 from limbeck.record import Estimate, Fidelity
-from limbeck.task import Task
+from limbeck.task import RANGES, Task
 
 
 def fidelity(
@@ -43,8 +43,8 @@ def fidelity(
         wrong = _errors(task, teacher_logits, target)
         on_errors = float(agreement[wrong].mean()) if wrong.any() else None
     return Fidelity(
-        agreement=_estimate(agreement),
-        kl=_estimate(rows.get("kl")),
+        agreement=_estimate("agreement", agreement),
+        kl=_estimate("kl", rows.get("kl")),
         agreement_ceiling=ceiling,
         agreement_on_teacher_errors=on_errors,
     )
@@ -80,5 +80,5 @@ def _errors(
     return wrong
 
 
-def _estimate(rows: Float[np.ndarray, " n"] | None) -> Estimate | None:
-    return None if rows is None or not rows.size else estimate(rows)
+def _estimate(name: str, rows: Float[np.ndarray, " n"] | None) -> Estimate | None:
+    return None if rows is None or not rows.size else estimate(rows, RANGES[name])

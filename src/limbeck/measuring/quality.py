@@ -1,18 +1,20 @@
 """Quality on labelled examples: means over examples with 95% intervals."""
 
+from math import inf
+
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import stdtrit
 
 from limbeck.errors import DataError
 from limbeck.record import Estimate
-from limbeck.task import Array, Task
+from limbeck.task import RANGES, Array, Task
 
 _Z = 1.959963984540054
 """Quantile of the normal distribution at 97.5%."""
 
 
-def estimate(per_example: Float[np.ndarray, " n"]) -> Estimate:
+def estimate(per_example: Float[np.ndarray, " n"], within: tuple[float, float] = (-inf, inf)) -> Estimate:
     """The mean of scores with its 95% interval over test examples; seeds are not in it (see `studies.verdict`).
 
     Scores that are all 0 or 1 get Wilson's interval, which stays within 0..1 and is no point at 0 or 1 (E. B. Wilson,
@@ -20,6 +22,7 @@ def estimate(per_example: Float[np.ndarray, " n"]) -> Estimate:
 
     Args:
         per_example: one score an example.
+        within: what the measure can be at all; the interval is cut there.
 
     Returns:
         Mean and interval.
@@ -41,7 +44,7 @@ def estimate(per_example: Float[np.ndarray, " n"]) -> Estimate:
     if scores.size == 1:
         return Estimate(value=mean)
     half = float(stdtrit(scores.size - 1, 0.975) * scores.std(ddof=1) / scores.size**0.5)
-    return Estimate(value=mean, ci95=(mean - half, mean + half))
+    return Estimate(value=mean, ci95=(max(mean - half, within[0]), min(mean + half, within[1])))
 
 
 def quality(task: Task, logits: Float[np.ndarray, "n *outputs"], target: Int[np.ndarray, " n"]) -> dict[str, Estimate]:
@@ -62,7 +65,8 @@ def quality(task: Task, logits: Float[np.ndarray, "n *outputs"], target: Int[np.
     known = np.flatnonzero(target >= 0)
     if not known.size:
         return {}
-    return {name: estimate(rows) for name, rows in task.scores(logits[known], target[known]).items()}
+    scores = task.scores(logits[known], target[known])
+    return {name: estimate(rows, RANGES.get(name, (-inf, inf))) for name, rows in scores.items()}
 
 
 def check_rows(logits: Float[np.ndarray, "n *outputs"], other: Array) -> None:

@@ -1,6 +1,9 @@
 """What methods are called elsewhere, in papers, toolkits and issues: for those who look one up under that name."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
+
+from limbeck.objectives import METHODS
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "kd": ("soft-targets",),
@@ -62,6 +65,27 @@ def known_as(name: str) -> tuple[str, ...]:
         (('hint',), ('rkd-distance', 'rkd-angle'), ())
     """
     return ALIASES.get(name.strip().casefold().replace("_", "-").replace(" ", "-"), ())
+
+
+def no_method(name: str) -> str:
+    """What is said of a name that no method here has, wherever it was given: what was meant, as far as it shows.
+
+    Example:
+        >>> no_method("FitNets"), no_method("dkdd")
+        ("there is no 'FitNets'; it is called hint here", "there is no 'dkdd'; did you mean dkd?")
+        >>> no_method("xyzzy")
+        "there is no 'xyzzy'; `limbeck methods` lists them"
+    """
+    meant = known_as(name)
+    if meant:
+        return f"there is no {name!r}; it is called {' and '.join(meant)} here"
+    table = {each.replace("-", "_"): each for each in METHODS}
+    asked = name.casefold().replace("-", "_")
+    near = [each for key, each in table.items() if asked and asked in key]
+    near = near or [table[key] for key in get_close_matches(asked, table, n=1)]
+    return f"there is no {name!r}; " + (
+        f"did you mean {' or '.join(near)}?" if near else "`limbeck methods` lists them"
+    )
 
 
 def also_called(method: str) -> tuple[str, ...]:

@@ -161,17 +161,14 @@ def unknown_key(path: Path, right: Sequence[str], elsewhere: Iterable[Path] = ()
     return Problem(path, f"unknown key; known here: {', '.join(right) or 'none'}")
 
 
-def unknown_name(path: Path, name: str, right: Sequence[str], meant: Sequence[str] = ()) -> Problem:
+def unknown_name(path: Path, name: str, right: Sequence[str]) -> Problem:
     """A name that is in no table.
 
     Args:
         path: where it stands.
         name: what came.
         right: names of the table.
-        meant: those that are called so elsewhere.
     """
-    if meant:
-        return Problem(path, f"there is no {name!r}; it is called {' and '.join(meant)} here")
     near = nearest(name, right)
     hint = f"did you mean {near}?" if near else f"known: {', '.join(right)}"
     return Problem(path, f"there is no {name!r}; {hint}")

@@ -42,7 +42,7 @@ class Section:
         libraries: whether names of timm and torchvision are right too, with any settings; the library judges those.
         needs_data: whether the constructor also takes what the data decide, so that it cannot be tried yet.
         tuned: whether validation chooses what is left out, so that nothing is filled in.
-        known_as: "module:function" that says what a name from elsewhere is called here.
+        unknown: "module:function" that says of a name that is in no table what was meant; "" says the nearest.
     """
 
     path: Path
@@ -53,7 +53,7 @@ class Section:
     libraries: bool = False
     needs_data: bool = False
     tuned: bool = False
-    known_as: str = ""
+    unknown: str = ""
 
     def names(self) -> Mapping[str, str]:
         """Name -> dotted name."""
@@ -61,7 +61,7 @@ class Section:
         return table
 
 
-_METHODS_ELSEWHERE = "limbeck.objectives.aliases:known_as"
+_NO_METHOD = "limbeck.objectives.aliases:no_method"
 
 SECTIONS = (
     Section(
@@ -99,7 +99,7 @@ SECTIONS = (
         "method",
         "limbeck.objectives:METHODS",
         own=frozenset({"weight"}),
-        known_as=_METHODS_ELSEWHERE,
+        unknown=_NO_METHOD,
         auto={"soft-targets": frozenset({"temperature"})},
     ),
     Section(("objective", "*", "weight"), "kind", "limbeck.objectives:SCHEDULES"),
@@ -108,7 +108,7 @@ SECTIONS = (
         "method",
         "limbeck.objectives:METHODS",
         own=frozenset({"weight"}),
-        known_as=_METHODS_ELSEWHERE,
+        unknown=_NO_METHOD,
     ),
     Section(("stages", "*", "objective", "*", "weight"), "kind", "limbeck.objectives:SCHEDULES"),
     Section(("data", "views", "ops", "*"), "op", "limbeck.data.views:VIEW_OPS"),
@@ -124,7 +124,7 @@ SECTIONS = (
         "limbeck.objectives:METHODS",
         own=frozenset({"weight", "labels"}),
         tuned=True,
-        known_as=_METHODS_ELSEWHERE,
+        unknown=_NO_METHOD,
     ),
     Section(("preset",), "name", "limbeck.recipe.presets:PRESETS"),
 )
@@ -174,8 +174,12 @@ def _complete(values: dict[str, Any], here: Path, section: Section, problems: li
     if section.libraries and from_library(name):
         return values
     if name not in section.names():
-        meant = loaded(section.known_as)(name) if section.known_as else ()
-        problems.append(unknown_name((*here, section.key), name, sorted(section.names()), meant))
+        where = (*here, section.key)
+        problems.append(
+            Problem(where, loaded(section.unknown)(name))
+            if section.unknown
+            else unknown_name(where, name, sorted(section.names()))
+        )
         return own
     settings, found = _settings(section, name, given, here)
     problems += found

@@ -11,6 +11,9 @@ ABSENT = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"
 """Between a number and its unit."""
+_JUDGED = 0.05
+"""What p-values are judged by (see `studies.interval.LEVEL`)."""
+_MOST_DIGITS = 9
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -58,6 +61,24 @@ def difference(value: float, metric: MetricRecord) -> str:
     if metric.percent:
         return f"{sign}{100 * value:.1f}{SPACE}points".replace("-", _MINUS)
     return sign + significant(value)
+
+
+def p_value(value: float, digits: int = 3) -> str:
+    """A p-value, with as many more digits as keep it from reading as the 5% that it is judged by.
+
+    Args:
+        value: 0..1.
+        digits: decimals otherwise.
+
+    Example:
+        >>> p_value(0.2, 2), p_value(0.0543, 2), p_value(0.0502), p_value(0.05)
+        ('0.20', '0.054', '0.0502', '0.050')
+    """
+    text = f"{value:.{digits}f}"
+    while float(text) == _JUDGED != value and digits < _MOST_DIGITS:
+        digits += 1
+        text = f"{value:.{digits}f}"
+    return text
 
 
 def interval(low: float, high: float, metric: MetricRecord) -> str:

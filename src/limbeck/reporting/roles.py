@@ -6,6 +6,7 @@ from math import inf, sqrt
 from scipy.special import stdtrit
 
 from limbeck.record import Estimate, MetricRecord, ModelRecord, Record, Role
+from limbeck.task import RANGES
 
 ORDER: tuple[Role, ...] = ("teacher", "student", "baseline", "teacher-labels")
 
@@ -81,8 +82,7 @@ def possible(name: str, metric: MetricRecord) -> tuple[float, float]:
     """
     if name == metric.name and metric.percent:
         return 0.0, 1.0
-    known = {"ece": (0.0, 1.0), "agreement": (0.0, 1.0), "brier": (0.0, 2.0), "nll": (0.0, inf), "kl": (0.0, inf)}
-    return known.get(name, (-inf, inf))
+    return RANGES.get(name, (-inf, inf))
 
 
 def split_of(record: Record) -> str:

@@ -119,7 +119,12 @@ def _tuning(tuning: Tuning, record: Record) -> TuningTable:
         )
         for trial in tuning.trials
     ]
-    return TuningTable(LABELS[tuning.role], tuning.sentence, [name.replace("_", " ") for name in names], rows)
+    return TuningTable(
+        LABELS[tuning.role],
+        tuning.sentence.removeprefix(f"{tuning.role}: "),
+        [name.replace("_", " ") for name in names],
+        rows,
+    )
 
 
 def setting(value: object) -> str:

@@ -144,7 +144,7 @@ def _facts(verdict: Verdict) -> str:
 
 
 def _p(name: str, value: float) -> str:
-    return f"{name} < 0.001" if value < 0.001 else f"{name} = {value:.3f}"
+    return f"{name} < 0.001" if value < 0.001 else f"{name} = {numbers.p_value(value)}"
 
 
 def _tick(value: float, metric: MetricRecord) -> str:

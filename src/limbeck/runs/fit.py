@@ -253,12 +253,12 @@ def _train(job: Job, shop: Shop, model: Prepared, *, folder: Path, identity: str
 def _warn_of_idle_terms(job: Job, shop: Shop, stages: Sequence[Stage], history: Sequence[Mapping[str, Any]]) -> None:
     """Says early, and once a run, which terms do nothing; trials and seeds of the same weights would repeat it."""
     start = 0
-    of = "training" if len(stages) == 1 else "this stage"
+    of, grows = "training" if len(stages) == 1 else "this stage", isinstance(shop.teacher, Grows)
     for stage in stages:
         objective = stage.objective
         assert isinstance(objective, WeightedSum), "jobs are given sums"
         weights = " ".join(map(str, objective.schedules))
-        found = early_words(history, objective, start=start, end=start + stage.steps, of=of)
+        found = early_words(history, objective, start=start, end=start + stage.steps, of=of, grows=grows)
         for term, words in found.items():
             if (job.role, weights, term) not in shop.said:
                 shop.said.add((job.role, weights, term))

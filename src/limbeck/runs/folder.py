@@ -11,8 +11,8 @@ from pathlib import Path
 from limbeck.core import processes
 from limbeck.core.storage import plain_storage_errors, read_json, write_json, write_text
 from limbeck.errors import RunFolderError
+from limbeck.record import MARK
 
-_MARK = "run.json"
 _LOCK = ".lock"
 _ATTEMPTS, _WAIT_SECONDS = 5, 0.02
 _LEFT_OVER = re.compile(r"^\..+-\w+\.tmp(\.\w+)?$")
@@ -49,7 +49,7 @@ def claimed(folder: Path, *, recipe_text: str, recipe_fingerprint: str) -> Itera
         check(folder, recipe_fingerprint=recipe_fingerprint)  # another process may have been faster
         _sweep(folder)
         mark = {"recipe": recipe_fingerprint, "processes": processes.world()}
-        write_json(folder / _MARK, mark)  # first: a folder without it is nobody's
+        write_json(folder / MARK, mark)  # first: a folder without it is nobody's
         write_text(folder / "recipe.yaml", recipe_text)
         processes.barrier()
         yield folder
@@ -83,7 +83,7 @@ def check(folder: Path, *, recipe_fingerprint: str | None) -> None:
         return
     if not folder.is_dir():
         raise RunFolderError(f"{folder} is a file; choose another --out")
-    if (folder / _MARK).is_file():
+    if (folder / MARK).is_file():
         recipe, count = _owner(folder)
         if recipe_fingerprint is None:
             return
@@ -128,7 +128,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder is that of a run."""
-    return (folder / _MARK).is_file()
+    return (folder / MARK).is_file()
 
 
 def finished_trainings(folder: Path) -> int:
@@ -143,11 +143,11 @@ def _counted(count: int) -> str:
 def _owner(folder: Path) -> tuple[str, int]:
     """The recipe's fingerprint, and how many processes began the run."""
     try:
-        mark = read_json(folder / _MARK)
+        mark = read_json(folder / MARK)
         return str(mark["recipe"]), int(mark.get("processes", 1))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunFolderError(
-            f"{folder / _MARK} cannot be read as the mark of a run; choose another --out, or remove the folder"
+            f"{folder / MARK} cannot be read as the mark of a run; choose another --out, or remove the folder"
         ) from error
 
 

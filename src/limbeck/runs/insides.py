@@ -44,7 +44,7 @@ class Untrained:
     def signals(self, batch: Batch) -> Signals:
         """Features of the right shapes; logits and gradients are zeros."""
         assert isinstance(batch.inputs, Tensor), "several inputs come with tokenised text"
-        with tapped(inner(self.module), self.needs.teacher_taps) as read:
+        with tapped(inner(self.module), self.needs.teacher_taps, whose="teacher") as read:
             if self.needs.teacher_taps:
                 self.module(self.preprocess(batch.inputs))
             features = {path: read[path].float() for path in self.needs.teacher_taps}

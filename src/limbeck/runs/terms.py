@@ -12,6 +12,8 @@ IDLE = 0.01
 EARLY = 1 / 3
 """The share of a stage after which a term that did nothing is named."""
 _MEND = "raise its weight, let train.balance choose it, or leave it out"
+_MEND_BESIDE = "raise its weight, or leave it out"
+"""Where the teacher grows with the student, train.balance is refused: see `limbeck.recipe.growing`."""
 _TRAIN = "train/"
 
 
@@ -33,11 +35,12 @@ def shares(values: Mapping[str, float]) -> dict[str, float]:
     )
 
 
-def notes_on_terms(histories: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
+def notes_on_terms(histories: Sequence[Sequence[Mapping[str, Any]]], *, grows: bool = False) -> list[str]:
     """Sentences for the report: shares at the end, and terms that never counted; none for a single term.
 
     Args:
         histories: of the student's seeds; rows of `{"step", "epoch", "values"}`.
+        grows: whether the teacher grows with the student.
     """
     rows = [row["values"] for history in histories for row in history]
     last = [shares(history[-1]["values"]) for history in histories]
@@ -48,7 +51,8 @@ def notes_on_terms(histories: Sequence[Sequence[Mapping[str, Any]]]) -> list[str
     mean = {name: sum(each.get(name, 0.0) for each in last) / len(last) for name in names}
     told = ", ".join(f"{name} {share:.0%}" for name, share in mean.items() if any(name in each for each in last))
     notes = [f"Shares of the student's {what} at the end of training: {told}."]
-    return notes + [f"{name} never had {IDLE:.0%} of the {what}, so it did nothing: {_MEND}." for name in idle(rows)]
+    did = f"never had {IDLE:.0%} of the {what}, so it did nothing: {_mend(grows)}."
+    return notes + [f"{name} {did}" for name in idle(rows)]
 
 
 def idle(rows: Sequence[Mapping[str, float]]) -> list[str]:
@@ -69,8 +73,9 @@ def idle(rows: Sequence[Mapping[str, float]]) -> list[str]:
 
 
 def early_words(
-    history: Sequence[Mapping[str, Any]], objective: WeightedSum, *, start: int, end: int, of: str = "training"
-) -> dict[str, str]:
+    history: Sequence[Mapping[str, Any]], objective: WeightedSum, *, start: int, end: int, of: str = "training",
+    grows: bool = False,
+) -> dict[str, str]:  # fmt: skip
     """What to say, at the first look after a third of a stage, of each term that has done nothing in it; by its name.
 
     Nothing is said at any other look, the last one included (the report says it then), nor where a weight is still to
@@ -82,6 +87,7 @@ def early_words(
         start: the training's step before the stage.
         end: its step after the stage.
         of: what the stage is called.
+        grows: whether the teacher grows with the student.
     """
     looks = [row for row in history if start < row["step"] <= end]
     due = start + EARLY * (end - start)
@@ -94,7 +100,11 @@ def early_words(
         return {}
     rows = [row["values"] for row in looks]
     so_far = f"has had less than {IDLE:.0%} of the {_measured(rows[-1])} in the first {done:.0%} of {of}"
-    return {name: f"{name} {so_far}, so it does nothing: {_MEND}." for name in idle(rows)}
+    return {name: f"{name} {so_far}, so it does nothing: {_mend(grows)}." for name in idle(rows)}
+
+
+def _mend(grows: bool) -> str:
+    return _MEND_BESIDE if grows else _MEND
 
 
 def _steady(schedule: Schedule, done: float) -> bool:

@@ -33,7 +33,7 @@ def p_value(each: Comparison | None) -> str:
     """After Holm's correction."""
     if each is None or each.p_value_holm is None:
         return numbers.ABSENT
-    return "<0.001" if each.p_value_holm < 0.001 else f"{each.p_value_holm:.3f}"
+    return "<0.001" if each.p_value_holm < 0.001 else numbers.p_value(each.p_value_holm)
 
 
 def ends(quality: Estimate) -> tuple[float, float]:

@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from limbeck.core.storage import write_json
 from limbeck.core.versioned import read_versioned
 from limbeck.errors import BundleError
-from limbeck.record import DataRecord, Estimate, FileRef, Machine, MetricRecord, Outcome, Trial
+from limbeck.record import STUDY, DataRecord, Estimate, FileRef, Machine, MetricRecord, Outcome, Trial
 
 SCHEMA_VERSION: Final = 1
-FILE_NAME: Final = "study.json"
+FILE_NAME: Final = STUDY
 
 
 class _Frozen(BaseModel):

@@ -13,6 +13,7 @@ from jaxtyping import Float, Shaped
 
 from limbeck.errors import InputError
 from limbeck.record import Outcome, Role, Verdict
+from limbeck.reporting import numbers
 from limbeck.studies import wording
 from limbeck.studies.interval import LEVEL, Spread, spread
 from limbeck.task import Array
@@ -281,7 +282,8 @@ def together(sentence: str, outcome: Outcome, p_value: float, comparisons: int) 
     """
     if outcome in {"no-gain", "inconclusive"} or p_value <= LEVEL:
         return sentence
-    return f"{sentence} Read together with {wording.other(comparisons - 1)}, this may be chance (p = {p_value:.2f})."
+    chance = f"this may be chance (p = {numbers.p_value(p_value, 2)})"
+    return f"{sentence} Read together with {wording.other(comparisons - 1)}, {chance}."
 
 
 def _binary(scores: Float[np.ndarray, "seeds examples"]) -> bool:

@@ -57,7 +57,9 @@ class Words:
         low, high = sorted((abs(ahead) - half, abs(ahead) + half))
         seeds = _count(self.seeds, "seed")
         straight = f"(95% interval {self._number(low, digits)} to {self._number(high, digits)}, {seeds})"
-        either = f"(95% interval {self._side(ahead - half, digits)} to {self._side(ahead + half, digits)}, {seeds})"
+        ends = [self._side(end, digits) for end in (ahead - half, ahead + half)]
+        level = ends == ["level", "level"]
+        either = f"(exactly level in each of {seeds})" if level else f"(95% interval {' to '.join(ends)}, {seeds})"
         arm, against = _capital(_called(self.arm)), _called(self.against)
         margin = f"{self._number(self.margin, self._digits(self.margin, self.margin))} {self._unit}"
         match outcome:

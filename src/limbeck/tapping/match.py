@@ -2,6 +2,7 @@
 
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from typing import Literal
 
 from torch import nn
 
@@ -9,6 +10,10 @@ from limbeck.errors import ModelError
 from limbeck.tapping.path import Tap, parsed, written
 
 _WILD = "*?["
+
+Whose = Literal["model", "student", "teacher"]
+_KEYS = {"student": "objective.student", "teacher": "objective.teacher, guide.features"}
+"""Where a recipe names taps of whom."""
 
 
 def matching(model: nn.Module, pattern: str) -> list[str]:
@@ -38,12 +43,13 @@ def matching(model: nn.Module, pattern: str) -> list[str]:
     return [written(name, tap.side, tap.steps, tap.layout) for name in found or [""]]
 
 
-def located(model: nn.Module, path: str) -> Tap:
+def located(model: nn.Module, path: str, whose: Whose = "model") -> Tap:
     """The one place that a path, or a pattern with one match, names.
 
     Args:
         model: any module.
         path: of one place.
+        whose: what the model is called where there is no such part.
 
     Raises:
         ModelError: the model has no such part, or several.
@@ -52,7 +58,7 @@ def located(model: nn.Module, path: str) -> Tap:
     if tap.part in names or (not tap.part and path):
         return tap
     if not any(sign in tap.part for sign in _WILD):
-        raise _unknown(path, tap.part, names)
+        raise _unknown(path, tap.part, names, whose)
     found = matching(model, path)
     if len(found) > 1:
         raise ModelError(f"tap {path!r}: {len(found)} parts match, expected one of {', '.join(found[:8])}")
@@ -69,7 +75,9 @@ def _fits(parts: list[str], wanted: list[str]) -> bool:
     return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
-def _unknown(path: str, part: str, names: list[str]) -> ModelError:
+def _unknown(path: str, part: str, names: list[str], whose: Whose = "model") -> ModelError:
     near = get_close_matches(part, names, n=3, cutoff=0.3)
     hint = f"; did you mean {', '.join(near)}?" if near else ""
-    return ModelError(f"tap {path!r}: the model has no such part{hint}")
+    keys = f" ({_KEYS[whose]})" if whose in _KEYS else ""
+    mend = f"{'' if near else ';'} `limbeck taps RECIPE` lists those that fit" if keys else ""
+    return ModelError(f"tap {path!r}{keys}: the {whose} has no such part{hint}{mend}")

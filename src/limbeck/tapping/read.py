@@ -10,12 +10,12 @@ from torch.utils.hooks import RemovableHandle
 
 from limbeck.errors import ModelError
 from limbeck.tapping.layout import Counts, counted, refusal, unclear
-from limbeck.tapping.match import located
+from limbeck.tapping.match import Whose, located
 from limbeck.tapping.path import Tap, arguments, tensor_at
 
 
 @contextmanager
-def tapped(model: nn.Module, paths: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+def tapped(model: nn.Module, paths: Sequence[str], *, whose: Whose = "model") -> Iterator[dict[str, Tensor]]:
     """Collects activations at named places for as long as the block lasts.
 
     Each is a copy, since a later layer may work in place on it; gradients flow through. The axes stay as the model has
@@ -27,6 +27,7 @@ def tapped(model: nn.Module, paths: Sequence[str]) -> Iterator[dict[str, Tensor]
             the module inside); hooks are removed on leaving, whatever happens inside.
         paths: parts as in `model.named_modules()`, with side and steps: "layer2", "blocks.3:in", "encoder:out.0"; or
             patterns with one match each.
+        whose: whom a run's recipe tapped, for what is said where there is no such part.
 
     Yields:
         Path, as it was given -> the tensor of the last forward pass; emptied when the next begins. Asking for what was
@@ -45,7 +46,7 @@ def tapped(model: nn.Module, paths: Sequence[str]) -> Iterator[dict[str, Tensor]
         (torch.Size([1, 3]), True)
     """
     model = bare(model)
-    taps = [located(model, path) for path in dict.fromkeys(paths)]
+    taps = [located(model, path, whose) for path in dict.fromkeys(paths)]
     pass_ = _Pass(counted(model) if taps else Counts())
     handles: list[RemovableHandle] = []
     try:

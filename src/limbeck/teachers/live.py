@@ -94,7 +94,7 @@ class LiveTeacher:
         """Logits of each row, mapped onto the data's classes, and what else was asked for; float32, detached."""
         assert isinstance(batch.inputs, Tensor), "several inputs come with tokenised text"
         self.module.eval()  # a user's own code may have switched the module they lent us
-        with steady(self.module), tapped(inner(self.module), self.taps) as read, torch.no_grad():
+        with steady(self.module), tapped(inner(self.module), self.taps, whose="teacher") as read, torch.no_grad():
             if not self.input_gradient:
                 logits, features = self._said(batch.inputs, read)
                 return Signals(logits=logits, features=features)

@@ -34,7 +34,9 @@ class Asking:
         self._hooks = ExitStack()
         self._read: dict[str, Tensor] = {}
         if needs.student_taps:
-            self._read = self._hooks.enter_context(tapped(own_part(engine.trained), needs.student_taps))
+            self._read = self._hooks.enter_context(
+                tapped(own_part(engine.trained), needs.student_taps, whose="student")
+            )
 
     def signals(self, batch: Batch) -> Signals:
         """With a graph: what the student says about each row."""

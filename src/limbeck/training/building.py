@@ -71,7 +71,12 @@ def refuse_untrained(unreached: frozenset[str], objective: Objective, model: nn.
     Raises:
         ModelError: the objective does not reach every parameter that may be trained.
     """
-    left = [name for name, parameter in model.named_parameters() if name in unreached and parameter.requires_grad]
+    own = {id(parameter): name for name, parameter in own_part(model).named_parameters()}
+    left = [
+        own.get(id(parameter), name)
+        for name, parameter in model.named_parameters()
+        if name in unreached and parameter.requires_grad
+    ]
     if left:
         raise ModelError(
             f"the objective ({objective}) never reaches {len(left)} of the student's parameters ({left[0]}, ...), "
@@ -82,7 +87,7 @@ def refuse_untrained(unreached: frozenset[str], objective: Objective, model: nn.
 
 def _asked(objective: Objective, model: nn.Module, batch: Batch) -> Signals:
     needs = objective.needs()
-    with tapped(own_part(model), needs.student_taps) as read, torch.enable_grad():
+    with tapped(own_part(model), needs.student_taps, whose="student") as read, torch.enable_grad():
         if needs.input_gradient:
             logits, gradient = asked_with_gradient(model, batch, student=True)
             return Signals(logits=logits, features=dict(read), input_gradient=gradient)

@@ -4,12 +4,11 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 
 from limbeck.errors import InputError
 from limbeck.objectives import METHODS, MethodCard
-from limbeck.objectives.aliases import also_called, known_as
+from limbeck.objectives.aliases import also_called, known_as, no_method
 from limbeck.objectives.measured import MEASURED, Measured
 from limbeck.objectives.support import SUPPORT, TAPS_INSTEAD, Support
 from limbeck.recipe.settings import AUTO, SECTIONS
@@ -87,9 +86,7 @@ def sheet(name: str) -> Sheet:
     if len(meant) == 1:
         (name,) = meant
     if name not in METHODS:
-        near = [*meant] or [each for each in METHODS if name and name in each] or get_close_matches(name, METHODS, n=3)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise InputError(f"methods: {name!r} is none; {hint}limbeck methods lists all {len(METHODS)}")
+        raise InputError(f"methods: {no_method(name)}")
     module, _, attribute = METHODS[name].partition(":")
     cls = getattr(import_module(module), attribute)
     return Sheet(

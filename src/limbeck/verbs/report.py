@@ -3,7 +3,7 @@
 import webbrowser
 from pathlib import Path
 
-from limbeck.record import LINEAGE
+from limbeck.record import LINEAGE, STUDY
 from limbeck.reporting.render import write
 
 
@@ -36,7 +36,7 @@ def report(*, run: str | Path, open_browser: bool = False) -> Path:
         StorageError: the disk is full or the folder cannot be written.
     """
     folder = Path(run)
-    if (folder / "study.json").is_file():
+    if (folder / STUDY).is_file():
         path = _write_study(folder)
     else:
         path = _write_lineage(folder) if (folder / LINEAGE).is_file() else write(folder)

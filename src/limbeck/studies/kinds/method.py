@@ -8,6 +8,7 @@ from limbeck.core.needs import union
 from limbeck.errors import RecipeError
 from limbeck.guide.read import open_guide
 from limbeck.objectives import METHODS, Objective, WeightedSum
+from limbeck.objectives.aliases import no_method
 from limbeck.objectives.support import require
 from limbeck.runs.arms import Arm
 from limbeck.runs.fit import Settings
@@ -95,7 +96,7 @@ def method(plan: Plan, asked: Mapping[str, Any], reference: str) -> Method:
     """
     name, own = str(asked.get("method")), {key: value for key, value in asked.items() if key != "method"}
     if name not in METHODS:
-        raise RecipeError(f"study: {name!r} is no method; `limbeck methods` lists them")
+        raise RecipeError(f"study: {no_method(name)}")
     if name not in plan.task.objectives:
         raise RecipeError(f"study: {name} is not defined for the task {plan.task.name}; leave it out")
     made = Method(plan, name, own, reference)

@@ -154,9 +154,15 @@ def _gentler(name: str, gap: Estimate, p_value: float | None, *, percent: bool) 
     if gap.ci95 is None:
         return f"Area under the validation curve at {name}: {shown} from labels only (one seed shows no interval)."
     low, high = (f"{scale * end:+.2f}".replace("-", "\N{MINUS SIGN}") for end in gap.ci95)
-    corrected = "" if p_value is None else f", p = {p_value:.2g} after Holm's correction"
+    corrected = "" if p_value is None else f", p = {_p(p_value)} after Holm's correction"
     interval = f"95% interval {low} to {high}{corrected}"
     return f"Area under the validation curve at {name}: {shown} from labels only ({interval})."
+
+
+def _p(value: float) -> str:
+    """Two significant digits, and more where they would read as the limit."""
+    text = f"{value:.2g}"
+    return numbers.p_value(value) if float(text) == LEVEL else text
 
 
 def view(study: StudyRecord) -> View:
