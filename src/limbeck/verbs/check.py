@@ -57,6 +57,7 @@ class Checked(_Frozen):
     notes: list[str]
     taught_by: str | None = Field(default=None, description="who grows with the student, where there is no teacher")
 
+
 FEW_STEPS = 200
 """Below so many steps a student has hardly begun."""
 
