@@ -278,12 +278,13 @@ RANDOM = np.random.default_rng(0)
 TARGET = RANDOM.integers(3, size=200)
 
 
-def run(folder, recipe, students):
-    """A run's folder with planted answers: a teacher and students, each right on a given share of test."""
+def run(folder, recipe, students, teacher=7):
+    """A run's folder with planted answers: a teacher (by its seed) and students, each right on a given share of test."""
     shares = [("teacher", 0, 0.9), *(("student", seed, share) for seed, share in enumerate(students))]
     models = []
     for role, seed, share in shares:
-        said = np.where(RANDOM.random(200) < share, TARGET, (TARGET + 1) % 3)
+        draws = np.random.default_rng(teacher) if role == "teacher" else RANDOM
+        said = np.where(draws.random(200) < share, TARGET, (TARGET + 1) % 3)
         file = save_arrays(folder, f"predictions/{role}-{seed}", logits=np.eye(3, dtype=np.float32)[said])
         quality = {split: {"accuracy": estimate((said == TARGET).mean())} for split in ("validation", "test")}
         models.append(
@@ -326,6 +327,14 @@ def test_runs_beside_one_another_are_compared_by_seed_and_example(tmp_path):
     to_teacher = kept.comparisons[0].difference
     assert to_teacher == pytest.approx(scores[1].mean() - right(one, "teacher-0").mean(), rel=1e-5)
     assert claims_text.say(kept, "student vs alone student > 0 ?") == "**yes**"
+
+
+def test_a_run_with_another_teacher_keeps_it(tmp_path):
+    one, other = run(tmp_path / "a", "a", [0.8] * 3), run(tmp_path / "b", "b", [0.6] * 3, teacher=8)
+    kept = claims_runs.as_study("both", {"": one, "longer": other})
+    assert [arm.name for arm in kept.arms] == ["teacher", "student", "longer teacher", "longer student"]
+    pairs = [(each.arm, each.against) for each in kept.comparisons]
+    assert ("student", "longer teacher") in pairs, "who taught stands before who learned"
 
 
 def test_runs_tested_on_other_examples_are_kept_apart(tmp_path):
