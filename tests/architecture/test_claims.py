@@ -279,7 +279,7 @@ TARGET = RANDOM.integers(3, size=200)
 
 
 def run(folder, recipe, students, teacher=7):
-    """A run's folder with planted answers: a teacher (by its seed) and students, each right on a given share of test."""
+    """A run's folder with planted answers: a teacher, by its seed, and students, each right on a share of test."""
     shares = [("teacher", 0, 0.9), *(("student", seed, share) for seed, share in enumerate(students))]
     models = []
     for role, seed, share in shares:
