@@ -15,6 +15,7 @@ from limbeck import task
 from limbeck.core.dotted import load_object
 from limbeck.errors import RecipeError
 from limbeck.objectives import METHODS, MethodCard
+from limbeck.objectives.measured import MEASURED
 from limbeck.objectives.support import SIGNALS, SUPPORT, TAPS_INSTEAD, require
 from limbeck.training.compiled import cannot_compile
 

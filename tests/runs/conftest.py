@@ -14,6 +14,9 @@ import limbeck as lk
 from limbeck.core.progress import Silent
 from limbeck.runs import measured
 
+collect_ignore = ["killed_chain.py"]
+"""A program that tests start; it imports its neighbour, which it finds only where it is the one that was started."""
+
 TINY = {
     "seed": 3,
     "data": {"train": "digits", "keep_labels": 0.3},
