@@ -25,7 +25,7 @@ limbeck study time "$here/fashion.yaml" $of_fashion --out "$out/fashion-time"
 limbeck study temperature "$here/fashion.yaml" $of_fashion --set train.evaluations=20 --seeds 10 \
   --out "$out/fashion-temperature"
 limbeck study missing-class "$here/fashion.yaml" --without 3 $of_fashion --out "$out/fashion-missing"
-limbeck study born-again "$here/born-again-few.yaml" --trust-code --out "$out/born-again-few"
+limbeck study born-again "$here/born-again-few.yaml" --trust-code --seeds 8 --out "$out/born-again-few"
 limbeck study data "$here/fashion.yaml" --set teacher.train.epochs=5 --out "$out/fashion-data"
 limbeck study born-again "$here/born-again-fashion.yaml" --out "$out/born-again-fashion"
 limbeck study ensembles "$here/ensembles-fashion.yaml" --out "$out/ensembles-fashion"
